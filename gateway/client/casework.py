@@ -48,6 +48,12 @@ class CaseworkClient:
         method = self._connection.stubs.casework.ListInbox
         return await self._connection.unary(method, request, service.ListInboxResponse)
 
+    async def inbox_counts(self, filters: Iterable[service.InboxFilter]) -> Sequence[service.InboxCount]:
+        """Number of rows of each of at most 32 lists."""
+        request = service.CountInboxRequest(filters=filters)
+        method = self._connection.stubs.casework.CountInbox
+        return (await self._connection.unary(method, request, service.CountInboxResponse)).counts
+
     def inbox(
         self,
         filter: service.InboxFilter | None = None,

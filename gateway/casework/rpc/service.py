@@ -74,6 +74,16 @@ class CaseworkServicer(DraftHandlers, casework_service_pb2_grpc.CaseworkServiceS
         plan = await asyncio.to_thread(self._names.plan, request.filter.text)
         return await asyncio.to_thread(self._inbox.list, request, person=person, plan=plan)
 
+    async def CountInbox(self, request: service.CountInboxRequest, context: Context) -> service.CountInboxResponse:
+        validate(request)
+        person = person_of(current_call().principal)
+
+        def count() -> service.CountInboxResponse:
+            plans = [self._names.plan(one.text) for one in request.filters]
+            return self._inbox.count(list(zip(request.filters, plans, strict=True)), person=person)
+
+        return await asyncio.to_thread(count)
+
     async def WatchInbox(
         self, request: service.WatchInboxRequest, context: Context
     ) -> AsyncIterator[service.WatchInboxResponse]:

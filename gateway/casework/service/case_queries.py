@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from math import inf
 
 from sqlalchemy import Connection
 
@@ -35,6 +36,8 @@ MOST_ASSIGNED = 10_000
 
 MOST_WANTED = 1_000
 """Most alerts of a person that are counted, as in the contract."""
+
+HOUR_MS = 3_600_000
 
 ListPersons = Callable[[Connection], Mapping[str, str]]
 """Active persons of this authority whom alerts can be assigned to, with their names for people."""
@@ -89,20 +92,19 @@ class CaseQueries:
             return service.ListViewsResponse(views=views.of(conn, person, roles))
 
     def colleagues(self, person: str) -> service.ListColleaguesResponse:
-        """Persons whom alerts can be assigned to, and those who have some, with the alerts that want action."""
+        """Persons whom alerts can be assigned to, and those who have some, with the load of each."""
         now = self._clock()
         with self._database.read() as conn:
             names = dict(self._persons(conn))
             assigned = cases.assignees(conn, MOST_ASSIGNED)
             for one in (person, *assigned):
                 names.setdefault(one, one)
-            wanted = {one: _wanted(conn, ids[:MOST_WANTED], now) for one, ids in assigned.items()}
-        return service.ListColleaguesResponse(
-            colleagues=[
-                service.Colleague(person=one, display_name=shown, wanted=wanted.get(one, 0))
-                for one, shown in sorted(names.items(), key=lambda item: (item[1].casefold(), item[0]))
-            ]
-        )
+            loads = {one: _load_of(conn, ids[:MOST_WANTED], now) for one, ids in assigned.items()}
+        response = service.ListColleaguesResponse()
+        for one, shown in sorted(names.items(), key=lambda item: (item[1].casefold(), item[0])):
+            colleague = response.colleagues.add(person=one, display_name=shown)
+            colleague.MergeFrom(loads.get(one, service.Colleague()))
+        return response
 
     def begin_watch(self, request: service.WatchInboxRequest) -> InboxPositions:
         """Where a watch begins; 0 is the present.
@@ -167,11 +169,20 @@ def _steps_after(conn: Connection, position: int, changes: dict[AlertId, _Change
     return position if len(rows) == events.AT_ONCE else max(position, listed)
 
 
-def _wanted(conn: Connection, alert_ids: Collection[str], now_ms: int) -> int:
-    items = inbox.of_alerts(conn, alert_ids)
-    wanted = {
-        (item.publisher, item.alert_id)
-        for item in items
-        if inbox.place_of(item, now_ms).urgency.group is not UrgencyGroup.REST
-    }
-    return len(wanted)
+def _load_of(conn: Connection, alert_ids: Collection[str], now_ms: int) -> service.Colleague:
+    """How many alerts of these want action, and how soon; an alert counts once, by its most urgent copy."""
+    urgent: set[AlertId] = set()
+    due_at: dict[AlertId, float] = {}
+    for item in inbox.of_alerts(conn, alert_ids):
+        if inbox.place_of(item, now_ms).urgency.group is UrgencyGroup.REST:
+            continue
+        alert = item.publisher, item.alert_id
+        due_at[alert] = min(due_at.get(alert, inf), item.due_at or inf)
+        if item.priority == "A":
+            urgent.add(alert)
+    return service.Colleague(
+        wanted=len(due_at),
+        overdue=sum(due < now_ms for due in due_at.values()),
+        due_within_hour=sum(due <= now_ms + HOUR_MS for due in due_at.values()),
+        urgent=len(urgent),
+    )

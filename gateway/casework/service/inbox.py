@@ -17,7 +17,7 @@ from gateway.alerts.tables import copies
 from gateway.alerts.tables.copies import AlertRow
 from gateway.casework.rules.urgency import InboxUrgency, UrgencyGroup
 from gateway.casework.rules.wanted import RequiredAction
-from gateway.casework.service.rows import InboxRowMaker
+from gateway.casework.service.rows import SECTIONS, InboxRowMaker
 from gateway.casework.service.search_plan import AlertSearchPlan
 from gateway.casework.tables import acknowledgements, cases, documents, inbox
 from gateway.casework.tables import progress as casework_progress
@@ -98,9 +98,15 @@ class _List:
         named = sorted(self.named, key=lambda item: self._sort_key(inbox.place_of(item, now)))
         return _List(self.criteria, self.newest_first, named, self.more_named)
 
+    def count(self, conn: Connection) -> tuple[int, bool]:
+        """Number of items, a little over MOST_COUNTED where there are more; True where more are named than read."""
+        if self.named is not None:
+            return len(self.named), self.more_named
+        return inbox.number_of(conn, self.criteria, MOST_COUNTED + 1), False
+
     def _sort_key(self, place: InboxPlace) -> tuple[object, ...]:
         if self.newest_first:
-            place = InboxPlace(InboxUrgency(UrgencyGroup.REST, 0, ""), place.key)
+            place = InboxPlace(InboxUrgency.of(UrgencyGroup.REST, 0, ""), place.key)
         return inbox.sort_key(place)
 
 
@@ -127,7 +133,7 @@ class InboxQueries:
         place = None if token is None else _place(token)
         limit = page_size(request.page_size)
         with self._database.read() as conn:
-            listed = self._listed(conn, request, person, plan, now)
+            listed = _listed(conn, request.filter, person, plan, now, order=request.order)
             found = _read(conn, listed.items(conn, place, limit + 1))
             maker = InboxRowMaker(conn, Deliveries(conn, self._sent_size), person=person, now_ms=now, plan=plan)
             page = page_of(found, maker.row, limit=limit)
@@ -151,25 +157,39 @@ class InboxQueries:
         rows = sorted(map(maker.row, found), key=lambda row: refused.index(alert_of(row)))
         return maker.decorated(rows)
 
-    def _listed(
-        self,
-        conn: Connection,
-        request: service.ListInboxRequest,
-        person: str,
-        plan: AlertSearchPlan | None,
-        now: int,
-    ) -> _List:
-        criteria = criteria_of(request.filter, now)
-        newest_first = request.order == service.INBOX_ORDER_NEWEST
-        named, more = named_alerts(conn, request.filter, person, plan)
-        if named is None:
-            return _List(criteria, newest_first, None)
-        ids = cases.alert_ids_of(named)
-        items = [item for item in inbox.of_alerts(conn, ids) if (item.publisher, item.alert_id) in named]
-        if criteria.unassigned:
-            assigned = cases.assignments(conn, ids)
-            items = [item for item in items if (item.publisher, item.alert_id) not in assigned]
-        return _List(criteria, newest_first, [item for item in items if criteria.matches(item)], more).sorted()
+    def count(
+        self, asked: Iterable[tuple[service.InboxFilter, AlertSearchPlan | None]], *, person: str
+    ) -> service.CountInboxResponse:
+        """Numbers of rows of several lists, each with the plan of its text."""
+        now = self._clock()
+        response = service.CountInboxResponse()
+        with self._database.read() as conn:
+            for filter, plan in asked:
+                total, more = _listed(conn, filter, person, plan, now).count(conn)
+                response.counts.add(total=min(total, MOST_COUNTED), more_than_total=more or total > MOST_COUNTED)
+        return response
+
+
+def _listed(
+    conn: Connection,
+    asked: service.InboxFilter,
+    person: str,
+    plan: AlertSearchPlan | None,
+    now: int,
+    *,
+    order: service.InboxOrder.ValueType = service.INBOX_ORDER_UNSPECIFIED,
+) -> _List:
+    criteria = criteria_of(asked, now)
+    newest_first = order == service.INBOX_ORDER_NEWEST
+    named, more = named_alerts(conn, asked, person, plan)
+    if named is None:
+        return _List(criteria, newest_first, None)
+    ids = cases.alert_ids_of(named)
+    items = [item for item in inbox.of_alerts(conn, ids) if (item.publisher, item.alert_id) in named]
+    if criteria.unassigned:
+        assigned = cases.assignments(conn, ids)
+        items = [item for item in items if (item.publisher, item.alert_id) not in assigned]
+    return _List(criteria, newest_first, [item for item in items if criteria.matches(item)], more).sorted()
 
 
 def alert_of(row: service.InboxRow) -> AlertId:
@@ -241,7 +261,7 @@ def _token(place: InboxPlace, now: int) -> tuple[str, ...]:
 
 def _place(token: Sequence[str]) -> InboxPlace:
     group = UrgencyGroup(token_number(token[1], range(len(UrgencyGroup))))
-    urgency = InboxUrgency(group, token_number(token[2], range(2**62)), token[3])
+    urgency = InboxUrgency.of(group, token_number(token[2], range(2**62)), token[3])
     return InboxPlace(urgency, (token[4], token[5], token[6]))
 
 
@@ -295,7 +315,7 @@ def _count(conn: Connection, listed: _List, response: service.ListInboxResponse)
 
 
 def _facet_row(item: InboxItem, now: int, assigned: Mapping[AlertId, cases.AssignmentRow]) -> FacetRow:
-    overdue = inbox.place_of(item, now).urgency.group is UrgencyGroup.OVERDUE
+    group = inbox.place_of(item, now).urgency.group
     row = assigned.get((item.publisher, item.alert_id))
     return FacetRow(
         item.priority,
@@ -304,7 +324,8 @@ def _facet_row(item: InboxItem, now: int, assigned: Mapping[AlertId, cases.Assig
         item.status,
         item.typologies,
         item.wanted if item.open_until > now else 0,
-        overdue,
+        group is not UrgencyGroup.REST and 0 < item.due_at < now,
+        int(group),
         row.assignee if row else "",
         1,
     )
@@ -326,3 +347,5 @@ def _values(row: FacetRow) -> Iterator[tuple[str, str]]:
     yield "assignees", row.assignee
     if row.overdue:
         yield "overdue", "true"
+    if section := SECTIONS[UrgencyGroup(row.group)]:
+        yield "sections", str(section)

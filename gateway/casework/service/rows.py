@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection
 
@@ -14,12 +14,13 @@ from gateway.alerts.service import summary_of
 from gateway.alerts.tables import copies
 from gateway.alerts.tables.copies import AlertRow
 from gateway.casework.codec import contents
+from gateway.casework.rules.urgency import UrgencyGroup
 from gateway.casework.rules.wanted import RequiredAction, RequiredItem, due_unix_ms, required_actions
 from gateway.casework.rules.words import compact, folded
 from gateway.casework.service.messages import acknowledgement_message, assignment_message
 from gateway.casework.service.search_plan import SHORTEST_BEGINNING, AlertSearchPlan
 from gateway.casework.tables import acknowledgements, cases
-from gateway.casework.tables.inbox import InboxItem
+from gateway.casework.tables.inbox import InboxItem, place_of
 from gateway.contract.findings import finding_of
 from gateway.contract.identification.shipment_keys import name_key
 from gateway.contract.messages import to_timestamp
@@ -35,6 +36,14 @@ _ACTIONS = {
     RequiredAction.ANSWER: service.WANTED_ACTION_ANSWER,
     RequiredAction.REPLY: service.WANTED_ACTION_REPLY,
     RequiredAction.DECIDE: service.WANTED_ACTION_DECIDE,
+}
+
+
+SECTIONS: Mapping[UrgencyGroup, service.InboxSection.ValueType] = {
+    UrgencyGroup.NOW: service.INBOX_SECTION_NOW,
+    UrgencyGroup.DUE: service.INBOX_SECTION_DUE,
+    UrgencyGroup.LATER: service.INBOX_SECTION_LATER,
+    UrgencyGroup.REST: service.INBOX_SECTION_UNSPECIFIED,
 }
 
 
@@ -64,6 +73,7 @@ class InboxRowMaker:
         row = service.InboxRow(
             summary=summary,
             wanted=[_wanted(one, self._now) for one in wanted],
+            section=SECTIONS[place_of(item, self._now).urgency.group],
             direction=service.ALERT_DIRECTION_OUT if is_own else service.ALERT_DIRECTION_IN,
             partner=item.partner,
             matches=matches_in(summary.alert.content, self._plan) if self._plan else (),

@@ -7,12 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, literal_column, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, literal_column, or_, select, tuple_
 from sqlalchemy.sql.expression import BindParameter, Select
 
-from gateway.casework.rules.urgency import InboxTimes, InboxUrgency, UrgencyGroup, urgency_of
+from gateway.casework.rules.urgency import (
+    FIRST_PRIORITY,
+    SOON_MS,
+    InboxTimes,
+    InboxUrgency,
+    UrgencyGroup,
+    urgency_of,
+)
 from gateway.casework.tables.schema import case_assignments, inbox_items
 from gateway.db.statements import PreparedList, insert_rows
 
@@ -26,6 +33,8 @@ _REMOVE = PreparedList(inbox_items.delete().where(_C.alert_id.in_(_values)))
 _ZERO: ColumnElement[int] = literal_column("0")
 """Not a parameter: or the databases couldn't see that an index of some rows will do."""
 
+_IS_FIRST = _C.priority == literal_column(f"'{FIRST_PRIORITY}'")
+_IS_NOT_FIRST = _C.priority != literal_column(f"'{FIRST_PRIORITY}'")
 _IS_WANTED, _HAS_DUE, _HAS_NO_DUE, _IS_OPEN = (
     _C.wanted > _ZERO,
     _C.due_at > _ZERO,
@@ -165,18 +174,29 @@ def _reversed(text: str) -> tuple[int, ...]:
     return (*(-ord(one) for one in text), 1)
 
 
+SEGMENTS: Final = (
+    (UrgencyGroup.NOW, "A"),
+    (UrgencyGroup.NOW, "B"),
+    (UrgencyGroup.NOW, "C"),
+    (UrgencyGroup.DUE, ""),
+    (UrgencyGroup.LATER, ""),
+    (UrgencyGroup.REST, ""),
+)
+"""Parts of the order that one walk along an index reads: group and leading priority."""
+
+
 def by_urgency(
     conn: Connection, criteria: InboxCriteria, *, after: InboxPlace | None, limit: int
 ) -> Iterator[InboxItem]:
     """Items in the order of urgency after a place."""
-    group = UrgencyGroup.OVERDUE if after is None else after.urgency.group
+    begin = SEGMENTS[0] if after is None else after.urgency[:2]
     left = limit
-    for one in UrgencyGroup:
-        if one < group or left <= 0 or (one is UrgencyGroup.REST and criteria.wanted_only):
+    for segment in SEGMENTS:
+        if segment < begin or left <= 0:
             continue
-        place = after if after is not None and one is group else None
-        for item in _of_group(conn, one, criteria, place, left):
-            yield item
+        walk = walk_of(segment, criteria, after if segment == begin else None, left)
+        for row in conn.execute(walk) if walk is not None else ():
+            yield InboxItem(*row)
             left -= 1
 
 
@@ -189,30 +209,24 @@ def newest(conn: Connection, criteria: InboxCriteria, *, before: InboxKey | None
     yield from (InboxItem(*row) for row in conn.execute(query))
 
 
-def _of_group(
-    conn: Connection, group: UrgencyGroup, criteria: InboxCriteria, after: InboxPlace | None, limit: int
-) -> Iterator[InboxItem]:
+def walk_of(
+    segment: tuple[UrgencyGroup, str], criteria: InboxCriteria, after: InboxPlace | None, limit: int
+) -> Select[Any] | None:
+    """The statement of a part of the order; None where the criteria leave nothing of it."""
+    group, leading = segment
     if group is UrgencyGroup.REST:
-        yield from _rest(conn, criteria, after, limit)
-        return
-    with_due, without_due = _walks(group, criteria, after, limit)
-    rows = [InboxItem(*row) for walk in (with_due, without_due) if walk is not None for row in conn.execute(walk)]
-    rows.sort(key=lambda item: (item.act_by, item.priority, item.key))
-    yield from rows[:limit]
-
-
-def _walks(
-    group: UrgencyGroup, criteria: InboxCriteria, after: InboxPlace | None, limit: int
-) -> tuple[Select[Any], Select[Any] | None]:
-    """Statements along the indexes of items with and without a deadline."""
-    now = criteria.now
-    conditions = [*criteria.conditions(), _IS_WANTED, _C.open_until > now]
-    overdue = group is UrgencyGroup.OVERDUE
-    with_due = [*conditions, _HAS_DUE, _C.due_at < now if overdue else _C.due_at >= now]
-    first = _walk(_C.due_at, with_due, after, limit)
-    if overdue or criteria.overdue or criteria.due_until:
-        return first, None
-    return first, _walk(_C.act_by, [*conditions, _HAS_NO_DUE], after, limit)
+        return None if criteria.wanted_only else _rest(criteria, after, limit)
+    if group is UrgencyGroup.LATER and (criteria.overdue or criteria.due_until):
+        return None
+    soon = criteria.now + SOON_MS
+    conditions = [*criteria.conditions(), _IS_WANTED, _C.open_until > criteria.now]
+    if leading == FIRST_PRIORITY:
+        return _walk(_C.act_by, [*conditions, _IS_FIRST], after, limit)
+    if group is UrgencyGroup.NOW:
+        return _walk(_C.due_at, [*conditions, _HAS_DUE, _C.due_at <= soon, _C.priority == leading], after, limit)
+    if group is UrgencyGroup.DUE:
+        return _walk(_C.due_at, [*conditions, _HAS_DUE, _C.due_at > soon, _IS_NOT_FIRST], after, limit)
+    return _walk(_C.act_by, [*conditions, _HAS_NO_DUE, _IS_NOT_FIRST], after, limit)
 
 
 def _walk(
@@ -225,13 +239,12 @@ def _walk(
     return query
 
 
-def _rest(conn: Connection, criteria: InboxCriteria, after: InboxPlace | None, limit: int) -> Iterator[InboxItem]:
+def _rest(criteria: InboxCriteria, after: InboxPlace | None, limit: int) -> Select[Any]:
     conditions = criteria.conditions() + _scope(criteria)
     conditions.append(or_(_C.wanted == 0, _C.open_until <= criteria.now))
     if after is not None:
         conditions.append(tuple_(*_KEY) < tuple_(*after.key))
-    query = select(inbox_items).where(*conditions).order_by(*(column.desc() for column in _KEY)).limit(limit)
-    yield from (InboxItem(*row) for row in conn.execute(query))
+    return select(inbox_items).where(*conditions).order_by(*(column.desc() for column in _KEY)).limit(limit)
 
 
 def _scope(criteria: InboxCriteria) -> list[ColumnElement[bool]]:
@@ -240,8 +253,15 @@ def _scope(criteria: InboxCriteria) -> list[ColumnElement[bool]]:
     return [_IS_OPEN] if criteria.open_only else []
 
 
+def number_of(conn: Connection, criteria: InboxCriteria, most: int) -> int:
+    """Number of items, at most `most`."""
+    conditions = [*criteria.conditions(), *_scope(criteria)]
+    chosen: Select[Any] = select(literal_column("1")).select_from(inbox_items).where(*conditions)
+    return int(conn.execute(select(func.count()).select_from(chosen.limit(most).subquery())).scalar_one())
+
+
 class FacetRow(NamedTuple):
-    """Number of items that have these values in common."""
+    """Number of items that have these values in common; `group`: of rules.urgency.UrgencyGroup."""
 
     priority: str
     partner: str
@@ -250,6 +270,7 @@ class FacetRow(NamedTuple):
     typologies: str
     wanted: int
     overdue: bool
+    group: int
     assignee: str
     items: int
 
@@ -280,6 +301,17 @@ def _grouped(conn: Connection, chosen: Select[Any], now: int) -> list[FacetRow]:
     assigned = case_assignments
     joined = c.outerjoin(assigned, and_(assigned.c.alert_id == c.c.alert_id, assigned.c.publisher == c.c.publisher))
     values = (c.c.priority, c.c.partner, c.c.direction, c.c.status, c.c.typologies, c.c.wanted)
-    computed = (overdue.label("overdue"), func.coalesce(assigned.c.assignee, "").label("assignee"))
+    is_soon = or_(c.c.priority == FIRST_PRIORITY, and_(c.c.due_at > 0, c.c.due_at <= now + SOON_MS))
+    group = case(
+        (~wants, int(UrgencyGroup.REST)),
+        (is_soon, int(UrgencyGroup.NOW)),
+        (c.c.due_at > 0, int(UrgencyGroup.DUE)),
+        else_=int(UrgencyGroup.LATER),
+    )
+    computed = (
+        overdue.label("overdue"),
+        group.label("urgency"),
+        func.coalesce(assigned.c.assignee, "").label("assignee"),
+    )
     query = select(*values, *computed, func.count()).select_from(joined).group_by(*values, *computed)
     return [FacetRow._make((*row[:6], bool(row[6]), *row[7:])) for row in conn.execute(query)]

@@ -38,6 +38,7 @@ inbox_items = Table(
     Column("open_until", BigInteger, nullable=False),
     _urgent("ix_inbox_items_due", "due_at", "priority", where="wanted > 0 AND due_at > 0"),
     _urgent("ix_inbox_items_act_by", "act_by", "priority", where="wanted > 0 AND due_at = 0"),
+    _urgent("ix_inbox_items_first", "act_by", "priority", where="wanted > 0 AND priority = 'A'"),
     Index("ix_inbox_items_open", *_KEY, sqlite_where=text("open_until > 0"), postgresql_where=text("open_until > 0")),
     sqlite_with_rowid=False,
 )
