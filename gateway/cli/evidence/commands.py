@@ -153,19 +153,24 @@ def verify(
     """
     if directory is None and not anchor:
         raise OptionError(_("name what vouches for the keys: --directory FILE, or --anchor VKEY"))
-    from gateway.evidence.service.files import read_bundle  # noqa: PLC0415  # imports slowly
+    from gateway.evidence.service.files import read_bundles  # noqa: PLC0415  # imports slowly
 
     with naming(bundle, way_out=_("Give what `gateway evidence export` has written, unchanged.")):
-        files = read_bundle(bundle)
+        parts = read_bundles(bundle)
+    if as_json and len(parts) > 1:
+        raise OptionError(_("there are several bundles in it: unpack it, and give --json each of them"))
     judged_by = _JudgedBy(
         anchors=anchors_from(anchor, threshold) if anchor else None,
         directory_note=read_input(directory) if directory else None,
     )
     output = Output(as_json)
-    examination = _examined(output, files, judged_by, record or [], origin_only=origin_only)
-    if examination.evidence is None:
-        output.note(_("NOT VERIFIED: {detail}", detail=examination.steps[-1].detail))
-        raise typer.Exit(EXIT_FAILED)
+    for number, files in enumerate(parts, 1):
+        if len(parts) > 1:
+            output.note(_("Bundle {number} of {all}", number=number, all=len(parts)))
+        examination = _examined(output, files, judged_by, record or [], origin_only=origin_only)
+        if examination.evidence is None:
+            output.note(_("NOT VERIFIED: {detail}", detail=examination.steps[-1].detail))
+            raise typer.Exit(EXIT_FAILED)
 
 
 class _JudgedBy(TypedDict):

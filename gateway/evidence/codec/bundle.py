@@ -36,6 +36,12 @@ MAX_BUNDLE_BYTES = 64 * 1024 * 1024
 MAX_ZIP_BYTES = MAX_BUNDLE_BYTES + MAX_FILES * 512
 """Largest .zip in bytes: files are stored, each named twice."""
 
+MAX_PARTS = 64
+"""Most bundles in one .zip file: of an alert with so many steps that one bundle doesn't hold them."""
+
+MAX_PARTS_BYTES = 4 * MAX_BUNDLE_BYTES
+"""Largest .zip file of several bundles."""
+
 README, MANIFEST, DIRECTORY = "README.txt", "manifest.json", "directory.note"
 HEADER, SALT, PAYLOAD = "header.binpb", "salt.bin", "payload.binpb"
 _ENTRY_FILES = (HEADER, SALT, PAYLOAD)
@@ -124,10 +130,10 @@ def require_file_name(name: str) -> None:
         raise MalformedError(f"{name[:_MAX_NAME_CHARS]!r} can't be the name of a file in a bundle")
 
 
-def require_file_size(name: str, size: int) -> None:
+def require_file_size(name: str, size: int, most: int = MAX_FILE_BYTES) -> None:
     """Raises TooLargeError for a size that no bundle has."""
-    if size > MAX_FILE_BYTES:
-        raise TooLargeError(f"{name} has {size} bytes; at most {MAX_FILE_BYTES} are read")
+    if size > most:
+        raise TooLargeError(f"{name} has {size} bytes; at most {most} are read")
 
 
 def alert_files(entry: EvidenceEntry, text: bytes) -> dict[str, bytes]:
@@ -180,19 +186,47 @@ def decode_zip(data: bytes) -> Bundle:
     return bundle
 
 
-def _stored_files(data: bytes) -> Iterator[tuple[str, bytes]]:
+def decode_zips(data: bytes) -> list[Bundle]:
+    """The bundle of a .zip file; of one that holds several bundles' .zip files, as the console packs them, each.
+
+    Raises:
+        TooLargeError: larger than a limit.
+        MalformedError: not a bundle's .zip in canonical form, or there is something else between them.
+    """
+    if not _is_of_parts(data):
+        return [decode_zip(data)]
+    if len(data) > MAX_PARTS_BYTES:
+        raise TooLargeError(f"the file has {len(data)} bytes; bundles in one have at most {MAX_PARTS_BYTES}")
+    files = dict(_stored_files(data, most=MAX_PARTS, most_bytes=MAX_ZIP_BYTES))
+    if stored_zip(files) != data:
+        raise _repacked()
+    return [decode_zip(part) for _name, part in sorted(files.items())]
+
+
+def _is_of_parts(data: bytes) -> bool:
+    """Whether the first file in it is a .zip file."""
+    try:
+        count, place, end = _directory_of(data)
+        return count > 0 and _directory_entry(data, place, end)[0].endswith(".zip")
+    except MalformedError:
+        return False
+
+
+def _stored_files(
+    data: bytes, *, most: int = MAX_FILES, most_bytes: int = MAX_FILE_BYTES
+) -> Iterator[tuple[str, bytes]]:
     """Files in the order of the central directory, each cut out of the file where the last one ends.
 
     No size and no offset of a stranger's file is followed: nothing is unpacked, and no two files share bytes.
     """
     count, place, end = _directory_of(data)
-    if count > MAX_FILES:
-        raise TooLargeError(f"a bundle has at most {MAX_FILES} files; this one has {count}")
+    if count > most:
+        raise TooLargeError(f"a bundle has at most {most} files; this one has {count}")
     at = 0
     for _ in range(count):
         name, size, compression, place = _directory_entry(data, place, end)
         require_file_name(name)
-        require_file_size(name, size)
+        require_file_size(name, size, most_bytes)
         if compression != zipfile.ZIP_STORED:
             raise MalformedError(f"{name} is compressed; bundles aren't")
         start = at + _LOCAL_HEADER_BYTES + len(name)

@@ -17,9 +17,9 @@ from gateway.evidence.codec.bundle import (
     MAX_EVENTS,
     MAX_FILE_BYTES,
     MAX_FILES,
-    MAX_ZIP_BYTES,
+    MAX_PARTS_BYTES,
     Bundle,
-    decode_zip,
+    decode_zips,
     encode_zip,
     require_file_name,
     require_file_size,
@@ -66,11 +66,19 @@ def read_bundle(path: Path) -> Bundle:
         MalformedError: unknown files, or not a canonical .zip file.
         OSError: not readable.
     """
+    (bundle, *others) = read_bundles(path)
+    if others:
+        raise MalformedError(f"{path.name} has {len(others) + 1} bundles: unpack it, each of them stands alone")
+    return bundle
+
+
+def read_bundles(path: Path) -> list[Bundle]:
+    """The bundle of a folder or a .zip file, or those of a .zip file that has several; raises as `read_bundle`."""
     if path.is_dir():
-        return Bundle.of(_files(path))
+        return [Bundle.of(_files(path))]
     with path.open("rb") as file:
-        data = file.read(MAX_ZIP_BYTES + 1)
-    return decode_zip(data)
+        data = file.read(MAX_PARTS_BYTES + 1)
+    return decode_zips(data)
 
 
 def _files(root: Path) -> Iterator[tuple[str, bytes]]:

@@ -32,7 +32,7 @@ from gateway.evidence.codec.bundle_entries import read_entry
 from gateway.evidence.codec.bundle_text import FORMS, render
 from gateway.evidence.service.check import examine, verify
 from gateway.evidence.service.export import export, export_parts
-from gateway.evidence.service.files import read_bundle
+from gateway.evidence.service.files import read_bundle, read_bundles
 from gateway.evidence.service.report import STEPS, Examination, StepStatus, VerifiedEvidence
 from gateway.feed.tables.schema import checkpoints, entries
 from gateway.tlog.note import NoteSignature, Verifier, sign_note
@@ -169,6 +169,16 @@ def test_bundles_packed_for_a_download_verify_each_alone(case: Case, tmp_path: P
     assert [read_bundle(path) for path in parts] == bundles
     for path in parts:
         verify(read_bundle(path), directory_note=case.directory)
+    outer = tmp_path / "evidence-cn.zip"
+    outer.write_bytes(packed_evidence("evidence-cn", [bundle.files for bundle in bundles]))
+    assert read_bundles(outer) == bundles, "or packed as it is"
+    with pytest.raises(MalformedError, match=f"{len(bundles)} bundles"):
+        read_bundle(outer)
+    damaged = bytearray(outer.read_bytes())
+    damaged[60] ^= 1
+    outer.write_bytes(damaged)
+    with pytest.raises(MalformedError):
+        read_bundles(outer)
     alone = tmp_path / "alone.zip"
     alone.write_bytes(packed_evidence("evidence-cn", [case.bundle.files]))
     assert read_bundle(alone) == case.bundle
