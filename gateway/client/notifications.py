@@ -42,10 +42,11 @@ class NotificationClient:
         kinds: Iterable[NotificationKind.ValueType] = (),
         page_size: int = 0,
         page_token: str = "",
+        count_kinds: bool = False,
     ) -> service.ListNotificationsResponse:
         """A page of the caller's notifications, newest first, with the number of all that aren't read."""
         request = service.ListNotificationsRequest(
-            page_size=page_size, page_token=page_token, unread=unread, kinds=kinds
+            page_size=page_size, page_token=page_token, unread=unread, kinds=kinds, count_kinds=count_kinds
         )
         method = self._connection.stubs.notifications.ListNotifications
         return await self._connection.unary(method, request, service.ListNotificationsResponse)
@@ -119,3 +120,10 @@ class NotificationClient:
         method = self._connection.stubs.notifications.ListOutboxState
         request = service.ListOutboxStateRequest()
         return await self._connection.unary(method, request, service.ListOutboxStateResponse)
+
+    async def test_delivery(self, webhook: str = "") -> service.TestNotificationDeliveryResponse:
+        """Sends a test message to the caller's e-mail address, or to a webhook (role operator); what became of it."""
+        to_webhook = service.TestNotificationDeliveryRequest(webhook=webhook)
+        request = to_webhook if webhook else service.TestNotificationDeliveryRequest(email=True)
+        method = self._connection.stubs.notifications.TestNotificationDelivery
+        return await self._connection.unary(method, request, service.TestNotificationDeliveryResponse)

@@ -1,65 +1,26 @@
-"""`gateway notification`: what the calling system was told, its rules, and how the ways out stand."""
+"""`gateway notification`: what the calling system was told, and the ways out: how they stand, and a test."""
 
 from __future__ import annotations
 
 from contextlib import aclosing
-from enum import StrEnum
-from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gateway.cli.connection import Target, connected
+from gateway.cli.notification.rules import NotificationTopic, say
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.values import as_dict, shown_time
 from gateway.translation.condition_texts import condition_text
 from gateway.translation.messages import gettext as _
-from gateway.translation.messages import listed, marked, ngettext
-from gateway.translation.notification_texts import KIND_NAMES, priority_letter, sentence_of
-from gateway.v1.alert_pb2 import Priority
-from gateway.v1.notification_service_pb2 import Notification, NotificationKind, NotificationRule
+from gateway.translation.messages import marked, ngettext
+from gateway.translation.notification_texts import answer_text, priority_letter, sentence_of
+from gateway.v1.notification_service_pb2 import DeliveryAnswer, Notification
 
 if TYPE_CHECKING:
     from gateway.client import GatewayClient
 
-
-class NotificationTopic(StrEnum):
-    """Kinds of notifications, as options name them."""
-
-    NEW_ALERT = "new-alert"
-    QUESTION = "question"
-    ANSWER = "answer"
-    FINDING = "finding"
-    FINDING_CHANGED = "finding-changed"
-    FLAG = "flag"
-    ACKNOWLEDGED = "acknowledged"
-    AMENDED = "amended"
-    WITHDRAWN = "withdrawn"
-    CLOSED = "closed"
-    EXPIRED = "expired"
-    DEADLINE_NEAR = "deadline-near"
-    DEADLINE_PASSED = "deadline-passed"
-    MATCH = "match"
-    PROPOSAL = "proposal"
-    ALARM = "alarm"
-    BREAK_GLASS = "break-glass"
-    ASSIGNED = "assigned"
-    HIT = "hit"
-    HIT_ANSWERED = "hit-answered"
-    VERDICTS_CHANGED = "verdicts-changed"
-    CONTROLS_CHANGED = "controls-changed"
-
-    @property
-    def kind(self) -> NotificationKind.ValueType:
-        return NotificationKind.Value(f"NOTIFICATION_KIND_{self.name}")
-
-
-class PriorityLetter(StrEnum):
-    """Priorities of alerts."""
-
-    A = "A"
-    B = "B"
-    C = "C"
+EXIT_NOT_DELIVERED = 3
 
 
 @reports_errors
@@ -68,6 +29,7 @@ def list_(
     target: Target,
     *,
     unread: Annotated[bool, typer.Option("--unread", help=_("Those alone that weren't read."))] = False,
+    kind: Annotated[list[NotificationTopic] | None, typer.Option(help=_("Those of these kinds alone."))] = None,
     limit: Annotated[int, typer.Option(help=_("Most rows shown; 0 for all."), min=0)] = 50,
     as_json: JsonOption = False,
 ) -> None:
@@ -76,15 +38,17 @@ def list_(
     \b
     Examples:
       gateway notification list --system officers --unread
-      gateway notification list --limit 0 --json
+      gateway notification list --kind new-alert --limit 0 --json
 
     \b
     Exit codes: 0 done, 1 refused or unreachable, 2 wrong input.
     """
 
+    kinds = [one.kind for one in kind or ()]
+
     async def read(client: GatewayClient) -> list[Notification]:
         found: list[Notification] = []
-        async with aclosing(client.notifications.all(unread=unread)) as rows:
+        async with aclosing(client.notifications.all(unread=unread, kinds=kinds)) as rows:
             async for row in rows:
                 found.append(row)
                 if limit and len(found) == limit:
@@ -150,83 +114,7 @@ def read(
     """
     response = target.run(lambda client: client.notifications.mark_read(position or (), up_to=up_to))
     text = ngettext("{number} notification marked as read", "{number} notifications marked as read", response.marked)
-    _say(as_json, text, as_dict(response))
-
-
-@reports_errors
-@connected
-def rules(target: Target, *, as_json: JsonOption = False) -> None:
-    """List the rules by which this system is told, and those of the authority. Role: any.
-
-    \b
-    Example:
-      gateway notification rules --system officers
-
-    \b
-    Exit codes: 0 done, 1 refused or unreachable, 2 wrong input.
-    """
-    known = target.run(lambda client: client.notifications.rules())
-    rows = [(_("own"), *_rule_cells(rule)) for rule in known.rules]
-    rows += [(_audience(rule), *_rule_cells(rule)) for rule in known.shared]
-    Output(as_json).table(
-        _("Rules of notifications"),
-        marked("To", "Kinds", "Priorities", "Typologies", "Partners"),
-        rows,
-        data=as_dict(known),
-    )
-
-
-@reports_errors
-@connected
-def follow(
-    target: Target,
-    topic: Annotated[list[NotificationTopic], typer.Argument(help=_("What to be told of."), show_default=False)],
-    *,
-    priority: Annotated[list[PriorityLetter] | None, typer.Option(help=_("Alerts of these alone."))] = None,
-    typology: Annotated[list[str] | None, typer.Option(help=_("Alerts with one of these alone."))] = None,
-    partner: Annotated[list[str] | None, typer.Option(help=_("These partners alone."))] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Add a rule of this system: what it is told of from now on. Role: any.
-
-    \b
-    Examples:
-      gateway notification follow new-alert withdrawn --priority A --system officers
-      gateway notification follow deadline-near deadline-passed
-
-    \b
-    Exit codes: 0 done, 1 refused or unreachable, 2 wrong input.
-    """
-    rule = NotificationRule(
-        kinds=sorted({one.kind for one in topic}),
-        priorities=[Priority.Value(f"PRIORITY_{one.value}") for one in priority or ()],
-        typologies=typology or (),
-        partners=partner or (),
-    )
-
-    async def add(client: GatewayClient) -> list[NotificationRule]:
-        known = await client.notifications.rules()
-        return await client.notifications.set_rules([*(known.rules if known.are_own else ()), rule])
-
-    kept = target.run(add)
-    text = ngettext("{number} rule in force", "{number} rules in force", len(kept))
-    _say(as_json, text, [as_dict(one) for one in kept])
-
-
-@reports_errors
-@connected
-def unfollow(target: Target, *, as_json: JsonOption = False) -> None:
-    """Remove all rules of this system. Role: any.
-
-    \b
-    Example:
-      gateway notification unfollow --system officers
-
-    \b
-    Exit codes: 0 done, 1 refused or unreachable, 2 wrong input.
-    """
-    kept = target.run(lambda client: client.notifications.set_rules([]))
-    _say(as_json, _("No rule is left"), [as_dict(one) for one in kept])
+    say(as_json, text, as_dict(response))
 
 
 @reports_errors
@@ -244,28 +132,49 @@ def outbox(target: Target, *, as_json: JsonOption = False) -> None:
     state = target.run(lambda client: client.notifications.outbox_state())
     Output(as_json).table(
         _("Ways out"),
-        marked("Way", "Goes to", "Wait", "Taken", "Given up", "Next attempt", "Last error"),
+        marked("Way", "Goes to", "Wait", "Taken", "Last taken", "Given up", "Failures", "Next attempt", "Last error"),
         [
             (
                 way.way,
                 way.target,
                 way.waiting,
                 way.sent,
+                shown_time(way, "last_taken_at"),
                 way.given_up,
+                way.failures,
                 shown_time(way, "next_attempt_at"),
                 condition_text(way.last_error),
             )
             for way in state.ways
         ],
         data=as_dict(state),
+        minor=("Next attempt", "Given up"),
     )
 
 
-def _say(as_json: bool, text: str, data: object) -> None:
-    output = Output(as_json)
-    output.line(text)
-    if as_json:
-        output.json(data)
+@reports_errors
+@connected
+def send_test(
+    target: Target,
+    *,
+    webhook: Annotated[
+        str, typer.Option(help=_("To this webhook of the settings; without it to the caller's e-mail address."))
+    ] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Send one marked test message and say what became of it. Role: operator; any, to the caller's own address.
+
+    \b
+    Example:
+      gateway notification test --webhook case-system --system ops
+
+    \b
+    Exit codes: 0 delivered, 1 refused or unreachable, 2 wrong input, 3 not delivered.
+    """
+    response = target.run(lambda client: client.notifications.test_delivery(webhook))
+    say(as_json, _("{text}; {ms} ms", text=answer_text(response), ms=response.took_ms), as_dict(response))
+    if response.answer != DeliveryAnswer.DELIVERY_ANSWER_TAKEN:
+        raise typer.Exit(EXIT_NOT_DELIVERED)
 
 
 def _table(as_json: bool, found: list[Notification]) -> None:
@@ -294,17 +203,3 @@ def _cells(one: Notification) -> tuple[Any, ...]:
 def _line(one: Notification) -> str:
     parts = (shown_time(one, "occurred_at"), sentence_of(one), priority_letter(one), one.alert.alert_id)
     return "  ".join(str(part) for part in parts if part)
-
-
-def _rule_cells(rule: NotificationRule) -> tuple[str, ...]:
-    return (
-        listed(_(KIND_NAMES[kind]) for kind in islice(rule.kinds, len(KIND_NAMES)) if kind in KIND_NAMES),
-        listed(Priority.Name(value).removeprefix("PRIORITY_") for value in rule.priorities),
-        listed(rule.typologies),
-        listed(rule.partners),
-    )
-
-
-def _audience(rule: NotificationRule) -> str:
-    kind = rule.audience.WhichOneof("audience")
-    return f"{kind} {getattr(rule.audience, kind)}" if kind and kind != "assignee" else str(kind)

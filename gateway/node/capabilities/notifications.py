@@ -61,6 +61,7 @@ def notifications(parts: NodeParts, *, visibility: ListVisibility, controls: Con
         outbox=outbox,
         webhooks=targets,
         has_mail=bool(chosen.mail.host),
+        clock=parts.clock,
     )
     loops: dict[str, Loop] = {
         TELLING: teller.run,

@@ -39,14 +39,28 @@ def mail_of(
 
     Its Message-ID is made of their ids: a mail that was sent again is recognised.
     """
-    mail = EmailMessage()
+    digest = sha256("\n".join([to, *(one.event_id for one in notifications)]).encode()).hexdigest()[:40]
+    mail = _addressed(sender, to, digest, now_ms)
     with in_language(language or SOURCE):
         mail["Subject"] = _subject(notifications, node)
         mail.set_content(_text(notifications, console_url, summary=summary))
+    return mail
+
+
+def test_mail(*, sender: str, to: str, language: str, node: str, message_id: str, now_ms: int) -> EmailMessage:
+    """A mail that says that it is a test; nothing in it is about an alert."""
+    mail = _addressed(sender, to, message_id, now_ms)
+    with in_language(language or SOURCE):
+        mail["Subject"] = f"[{node}] " + _("Test message")
+        mail.set_content(_("This is a test of e-mails from the gateway of {node}. Nothing has happened.", node=node))
+    return mail
+
+
+def _addressed(sender: str, to: str, message_id: str, now_ms: int) -> EmailMessage:
+    mail = EmailMessage()
     mail["From"], mail["To"] = Address(addr_spec=sender), Address(addr_spec=to)
     mail["Date"] = format_datetime(clipped_moment(now_ms).astimezone(UTC))
-    digest = sha256("\n".join([to, *(one.event_id for one in notifications)]).encode()).hexdigest()[:40]
-    mail["Message-ID"] = f"<{digest}@{sender.rpartition('@')[2]}>"
+    mail["Message-ID"] = f"<{message_id}@{sender.rpartition('@')[2]}>"
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no answers from absent readers
     return mail
 
@@ -74,7 +88,7 @@ def _text(notifications: Sequence[NotificationMessage], console_url: str, *, sum
 
 
 def _line(one: NotificationMessage, *, summary: bool) -> str:
-    parts = [sentence_of(one)]
+    parts = [sentence_of(_without_texts(one))]
     letter = priority_letter(one)
     if letter:
         parts.append(_("priority {letter}", letter=letter))
@@ -87,7 +101,19 @@ def _line(one: NotificationMessage, *, summary: bool) -> str:
     return " · ".join(" ".join(part.split()) for part in parts)
 
 
+def _without_texts(one: NotificationMessage) -> NotificationMessage:
+    """Without an entry's id, which a partner has written."""
+    if not one.entry:
+        return one
+    plain = NotificationMessage()
+    plain.CopyFrom(one)
+    plain.ClearField("entry")
+    return plain
+
+
 def _link(one: NotificationMessage, console_url: str) -> str:
-    if not console_url or not one.alert.alert_id:
-        return ""
-    return f"{console_url}/alerts/{one.alert.publisher}/{one.alert.alert_id}"
+    if console_url and one.alert.alert_id:
+        return f"{console_url}/alerts/{one.alert.publisher}/{one.alert.alert_id}"
+    if console_url and one.matches:
+        return f"{console_url}/watchlists/matches/alike/entry/{one.match_id}"
+    return ""

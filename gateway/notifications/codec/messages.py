@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from gateway.alerts import codec as wire
 from gateway.alerts.codec import AlertKey
@@ -109,16 +109,20 @@ def warning_message(
     return message
 
 
-def match_message(match: MatchRow) -> NotificationMessage:
-    """A new match."""
+def matches_message(matches: Sequence[MatchRow]) -> NotificationMessage:
+    """New matches of one entry, at least one, in messages of one partner."""
+    newest = max(matches, key=lambda match: match.match_id)
     message = NotificationMessage(
         kind=NotificationKind.NOTIFICATION_KIND_MATCH,
-        event_id=f"match/{match.match_id}",
-        match_id=match.match_id,
-        partner=match.source_publisher,
-        list=f"{match.publisher}/{match.list}",
+        event_id=f"match/{newest.match_id}",
+        match_id=newest.match_id,
+        partner=newest.source_publisher,
+        list=f"{newest.publisher}/{newest.list}",
+        entry=newest.entry_id,
+        matches=len(matches),
     )
-    message.occurred_at.CopyFrom(to_timestamp(match.found_at))
+    message.since.CopyFrom(to_timestamp(min(match.found_at for match in matches)))
+    message.occurred_at.CopyFrom(to_timestamp(max(match.found_at for match in matches)))
     return message
 
 

@@ -15,6 +15,7 @@ from typing import Final
 
 from google.protobuf.json_format import MessageToDict
 
+from gateway.contract.messages import to_timestamp
 from gateway.errors import CredentialsError
 from gateway.v1.notification_service_pb2 import Notification as NotificationMessage
 from gateway.v1.notification_service_pb2 import NotificationKind
@@ -60,3 +61,10 @@ def notification_body(message: NotificationMessage) -> bytes:
     kind = NotificationKind.Name(message.kind).removeprefix("NOTIFICATION_KIND_").lower()
     document = {"type": f"notification.{kind}", "timestamp": data.get("occurred_at", ""), "data": data}
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def test_body(now_ms: int) -> bytes:
+    """A test message: of a type that no notification has, about nothing."""
+    moment = to_timestamp(now_ms).ToJsonString()
+    document = {"type": "notification.test", "timestamp": moment, "data": {"test": True, "occurred_at": moment}}
+    return json.dumps(document, separators=(",", ":")).encode()

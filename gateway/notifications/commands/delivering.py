@@ -11,7 +11,7 @@ from gateway.notifications.commands.keeping import NOTIFICATIONS
 from gateway.notifications.rules.retry import next_attempt
 from gateway.notifications.service.sending import DeliveryAttempt
 from gateway.notifications.tables import notifications as rows
-from gateway.notifications.tables import rules, warnings
+from gateway.notifications.tables import notified_matches, rules, warnings
 from gateway.notifications.tables.notifications import WaitingDelivery
 from gateway.notifications.tables.progress import OUTBOX, OUTBOX_LISTS
 from gateway.v1.notification_service_pb2 import SetNotificationRulesRequest
@@ -65,11 +65,12 @@ class ForgetCommand:
 
     def execute(self, tx: Transaction) -> bool:
         forgotten = rows.forget_before(tx.conn, self.before_ms, FORGOTTEN_AT_ONCE)
+        matches = notified_matches.forget_before(tx.conn, self.before_ms, FORGOTTEN_AT_ONCE)
         for recipient, count in rows.recipients(tx.conn):
             if count > self.keep:
                 rows.forget_oldest(tx.conn, recipient, self.keep)
         warnings.forget_fired(tx.conn, self.before_ms)
-        return forgotten == FORGOTTEN_AT_ONCE
+        return FORGOTTEN_AT_ONCE in (forgotten, matches)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, or_, select
@@ -25,14 +26,14 @@ from gateway.notifications.commands.keeping import (
     Audience,
     Gathered,
     Kept,
-    PendingNotification,
     locked,
     notifications_for,
     write_told,
 )
 from gateway.notifications.rules.audience import Happening
+from gateway.notifications.rules.gathered import PendingNotification, group_of
 from gateway.notifications.rules.warnings import DeadlineWarning, Stage, WarnedCopy, WarningTimes, warnings_of
-from gateway.notifications.tables import warnings
+from gateway.notifications.tables import notified_matches, warnings
 from gateway.notifications.tables.progress import PROGRESS, NotificationProgress
 from gateway.trust.rules.permissions import PERSON_PREFIX
 from gateway.v1 import alert_pb2
@@ -41,6 +42,7 @@ from gateway.watchlists.rules.matches import MatchStatus
 from gateway.watchlists.rules.visibility import ListVisibility
 from gateway.watchlists.tables import hits, matches, proposals, screening_reports
 from gateway.watchlists.tables.hits import HitRow
+from gateway.watchlists.tables.matches import MatchRow
 from gateway.watchlists.tables.schema import list_proposals
 
 MOST_CHANGES = 200
@@ -106,10 +108,11 @@ def gather(
         return None
     reached: dict[str, int] = {}
     told: list[PendingNotification] = []
+    matched = _new_matches(conn, since.match_change, reached)
     happenings = [
         *_steps(conn, sources, since.alert_position, reached),
         *_assignments(conn, sources, since, reached),
-        *_matches(conn, sources, since.match_change, reached),
+        *_matches(matched, sources),
         *_hits(conn, sources, audience, since.hit_position, reached),
         *(_proposals(conn, sources, since.proposals_since) if proposals_too else ()),
         *_verdicts(conn, sources, since.proposals_since, reports_since),
@@ -119,7 +122,9 @@ def gather(
     for happening in happenings:
         told += notifications_for(happening, audience)
     scheduled = _scheduled(conn, sources, since.alert_position, now_ms)
-    return Gathered(since, reached, told, scheduled) if reached or told else None
+    if not reached and not told:
+        return None
+    return Gathered(since, reached, told, scheduled, [match.match_id for match in matched])
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,14 +227,27 @@ def _assignments(
             yield Happening(message, not_to=action.person, only_to=assignee, assignee=assignee)
 
 
-def _matches(conn: Connection, sources: Sources, after: int, reached: dict[str, int]) -> Iterator[Happening]:
+def _new_matches(conn: Connection, after: int, reached: dict[str, int]) -> list[MatchRow]:
+    """Open matches that nobody was told of; one that was written again isn't new."""
     changed = matches.changed_after(conn, after, limit=MOST_CHANGES)
     if changed:
         reached["match_change"] = changed[-1].change
-    for match in changed:
-        if match.status == MatchStatus.OPEN.value:
-            visible_to = sources.visibility.roles_of(match.publisher, match.list)
-            yield Happening(messages.match_message(match), visible_to=visible_to)
+    opened = [match for match in changed if match.status == MatchStatus.OPEN.value]
+    known = notified_matches.known(conn, [match.match_id for match in opened])
+    return [match for match in opened if match.match_id not in known]
+
+
+def _matches(matched: Sequence[MatchRow], sources: Sources) -> Iterator[Happening]:
+    """New matches by entry, and by the partner whose messages they are in: rules choose by it."""
+    alike: dict[tuple[str, str, str, str], list[MatchRow]] = defaultdict(list)
+    for match in matched:
+        alike[match.publisher, match.list, match.entry_id, match.source_publisher].append(match)
+    for (publisher, name, entry_id, _), rows in alike.items():
+        yield Happening(
+            messages.matches_message(rows),
+            visible_to=sources.visibility.roles_of(publisher, name),
+            group=group_of(publisher, name, entry_id),
+        )
 
 
 def _hits(

@@ -46,11 +46,12 @@ def pause_after(failures: int) -> float:
 
 @dataclass(slots=True)
 class WayProgress:
-    """What a way has done in this process, and its last error."""
+    """What a way has done in this process, and its last error; `taken_at`: in milliseconds since 1970, 0 for never."""
 
     sent: int = 0
     failures: int = 0
     last_error: str = ""
+    taken_at: int = 0
 
 
 class DeliveryLoop:
@@ -121,6 +122,8 @@ class DeliveryLoop:
         for result, number in noted.items():
             self._metrics.deliveries.labels(self.way.name, result).inc(number)
         self.progress.sent += noted["taken"]
+        if noted["taken"]:
+            self.progress.taken_at = self._clock()
         self._judge(attempt.is_down, next(iter((attempt.failed | attempt.refused).values()), ""))
         if not attempt.is_down:
             return self._spacing_s

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from typing import Any, Final, TypeAlias
 
 import grpc.aio
@@ -12,15 +12,16 @@ from gateway.contract.filters import decode_number_token, encode_page_token, pag
 from gateway.contract.messages import to_timestamp
 from gateway.contract.validation import validate
 from gateway.db.database import Database
-from gateway.errors import InvalidRequestError, Violation
+from gateway.errors import InvalidRequestError, PermissionDeniedError, Violation
 from gateway.feed.rpc.writer_client import HEARTBEAT_S, ChangeNotifier, WriterClient, set_within
 from gateway.notifications.codec.messages import shown
 from gateway.notifications.commands.delivering import MarkReadCommand, PutRulesCommand
 from gateway.notifications.commands.keeping import NOTIFICATIONS
 from gateway.notifications.rpc.audience_source import SHARED, AudienceSource
 from gateway.notifications.rpc.delivery import DeliveryLoop
+from gateway.notifications.rpc.delivery_tester import DeliveryTester
 from gateway.notifications.rpc.outbox import OutboxLoop
-from gateway.notifications.rules.audience import kinds_for
+from gateway.notifications.rules.audience import EMAIL, WEBHOOK, kinds_for
 from gateway.notifications.tables import notifications as rows
 from gateway.notifications.tables import warnings
 from gateway.notifications.tables.notifications import NotificationRow
@@ -56,6 +57,7 @@ class NotificationServicer(notification_service_pb2_grpc.NotificationServiceServ
         outbox: OutboxLoop | None,
         webhooks: Collection[str],
         has_mail: bool,
+        clock: Callable[[], int],
     ) -> None:
         self._database = database
         self._writer = writer
@@ -65,6 +67,7 @@ class NotificationServicer(notification_service_pb2_grpc.NotificationServiceServ
         self._outbox = outbox
         self._webhooks = tuple(sorted(webhooks))
         self._has_mail = has_mail
+        self._tester = DeliveryTester(ways, clock=clock)
 
     def register(self, server: grpc.aio.Server) -> None:
         """Adds the service to a server."""
@@ -153,6 +156,24 @@ class NotificationServicer(notification_service_pb2_grpc.NotificationServiceServ
     async def ListOutboxState(self, request: pb.ListOutboxStateRequest, context: Context) -> pb.ListOutboxStateResponse:
         return await asyncio.to_thread(self._state)
 
+    async def TestNotificationDelivery(
+        self, request: pb.TestNotificationDeliveryRequest, context: Context
+    ) -> pb.TestNotificationDeliveryResponse:
+        validate(request)
+        call = current_call()
+        if request.webhook:
+            if Role.OPERATOR not in call.principal.roles:
+                raise PermissionDeniedError("a test message to a webhook takes the role operator")
+            _require_valid([] if request.webhook in self._webhooks else [self._no_webhook("webhook")])
+            call.record(subject_ids=[f"{WEBHOOK}{request.webhook}"])
+            return await self._tester.run(f"{WEBHOOK}{request.webhook}", None)
+        addressee = (await asyncio.to_thread(self._audience.by_id)).get(call.principal.id)
+        if addressee is None or not addressee.email or not self._has_mail:
+            problem = "no address of the caller is known, or no mail server is set"
+            raise InvalidRequestError([Violation("email", "notification.email", problem)])
+        call.record(subject_ids=[EMAIL])
+        return await self._tester.run(EMAIL, addressee)
+
     async def _put(self, owner: str, rules: pb.SetNotificationRulesRequest) -> None:
         await self._writer.run(PutRulesCommand(owner, rules))
         self._audience.forget()
@@ -176,6 +197,14 @@ class NotificationServicer(notification_service_pb2_grpc.NotificationServiceServ
                 unread=rows.unread(conn, principal.id),
                 position=rows.newest(conn, principal.id),
             )
+            if request.count_kinds:
+                response.counts.extend(
+                    pb.NotificationKindCount(
+                        kind=pb.NotificationKind.ValueType(kind), notifications=number, unread=unread
+                    )
+                    for kind, number, unread in sorted(rows.counts_by_kind(conn, principal.id))
+                    if kind in kinds_for(principal.roles)
+                )
         if len(found) > limit:
             response.next_page_token = encode_page_token((str(found[limit - 1].number),), bound_to)
         return response
@@ -199,11 +228,12 @@ class NotificationServicer(notification_service_pb2_grpc.NotificationServiceServ
             elif audience.role and audience.role not in {role.value for role in Role}:
                 violations.append(Violation(f"{field}.role", "notification.role", "there is no such role"))
             elif audience.webhook and audience.webhook not in self._webhooks:
-                known = ", ".join(self._webhooks) or "none is set"
-                violations.append(
-                    Violation(f"{field}.webhook", "notification.webhook", f"not one of the settings: {known}")
-                )
+                violations.append(self._no_webhook(f"{field}.webhook"))
         return violations
+
+    def _no_webhook(self, field: str) -> Violation:
+        known = ", ".join(self._webhooks) or "none is set"
+        return Violation(field, "notification.webhook", f"not one of the settings: {known}")
 
     def _state(self) -> pb.ListOutboxStateResponse:
         with self._database.look() as conn:
@@ -225,7 +255,10 @@ def _way_state(loop: DeliveryLoop) -> pb.OutboxState:
         sent=progress.sent,
         given_up=state.given_up,
         last_error=progress.last_error,
+        failures=progress.failures,
     )
+    if progress.taken_at:
+        shown_state.last_taken_at.CopyFrom(to_timestamp(progress.taken_at))
     if state.oldest_at:
         shown_state.oldest_at.CopyFrom(to_timestamp(state.oldest_at))
     if state.next_at:
@@ -241,6 +274,7 @@ def _outbox_state(loop: OutboxLoop) -> pb.OutboxState:
         waiting=waiting,
         sent=loop.progress.sent,
         last_error=loop.progress.last_error,
+        failures=loop.progress.failures,
         position=position,
     )
 

@@ -109,6 +109,7 @@ class Happening:
         only_to: the one person whom it is about; empty: everybody.
         assignee: to whom the alert is assigned; empty for nobody.
         restricted: roles that read `message` as it is, and the message of an alarm for all others; None: all do.
+        group: of matches: their entry's key (`rules.gathered`); empty: it is told alone.
     """
 
     message: NotificationMessage
@@ -117,6 +118,7 @@ class Happening:
     only_to: str = ""
     assignee: str = ""
     restricted: tuple[frozenset[Role], str] | None = None
+    group: str = ""
 
     def message_for(self, roles: frozenset[Role]) -> NotificationMessage:
         """What somebody with these roles is told."""

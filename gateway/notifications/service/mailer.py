@@ -10,10 +10,10 @@ from email.message import EmailMessage
 from enum import StrEnum
 from pathlib import Path
 
-from gateway.notifications.codec.mail import mail_of
+from gateway.notifications.codec.mail import mail_of, test_mail
 from gateway.notifications.codec.messages import shown
 from gateway.notifications.rules.audience import EMAIL, Addressee
-from gateway.notifications.service.sending import ATTEMPT_S, DeliveryAttempt, cut
+from gateway.notifications.service.sending import ATTEMPT_S, AnswerClass, DeliveryAttempt, ReceiverAnswer, cut
 from gateway.notifications.tables.notifications import WaitingDelivery
 
 _REFUSED_FOR_GOOD = range(500, 600)
@@ -93,6 +93,26 @@ class Mailer:
             return DeliveryAttempt(failed=failed, refused=refused, is_down=True)
         return DeliveryAttempt(attempt.taken, attempt.failed, attempt.refused | refused, attempt.is_down)
 
+    def test(self, addressee: Addressee | None, message_id: str) -> ReceiverAnswer:
+        """To an addressee with an address; in a session of its own."""
+        server = self._server
+        if addressee is None or not addressee.email:
+            return ReceiverAnswer(AnswerClass.REFUSED, problem="no address is known")
+        mail = test_mail(
+            sender=server.sender,
+            to=addressee.email,
+            language=addressee.language,
+            node=server.node,
+            message_id=message_id,
+            now_ms=self._clock(),
+        )
+        try:
+            with self._session() as session:
+                session.send_message(mail)
+        except (OSError, smtplib.SMTPException, ValueError) as error:
+            return _failure(error)
+        return ReceiverAnswer(AnswerClass.TAKEN)
+
     def _send_all(self, mails: Iterable[tuple[tuple[int, ...], EmailMessage]]) -> DeliveryAttempt:
         """In one session; raises OSError or SMTPException when there is none."""
         taken: list[int] = []
@@ -148,6 +168,18 @@ class Mailer:
 
 def _numbers(own: Sequence[WaitingDelivery]) -> tuple[int, ...]:
     return tuple(delivery.row.number for delivery in own)
+
+
+def _failure(error: Exception) -> ReceiverAnswer:
+    """What a failed session comes to."""
+    if isinstance(error, smtplib.SMTPRecipientsRefused | smtplib.SMTPResponseException):
+        code = _code(error)
+        kind = AnswerClass.REFUSED if code in _REFUSED_FOR_GOOD else AnswerClass.NOT_NOW
+        return ReceiverAnswer(kind, max(code, 0), cut(error))
+    if isinstance(error, ssl.SSLError | smtplib.SMTPNotSupportedError):
+        return ReceiverAnswer(AnswerClass.NO_TLS, problem=cut(error))
+    kind = AnswerClass.TOO_LATE if isinstance(error, TimeoutError) else AnswerClass.NO_CONNECTION
+    return ReceiverAnswer(kind, problem=cut(error))
 
 
 def _code(error: smtplib.SMTPRecipientsRefused | smtplib.SMTPResponseException) -> int:

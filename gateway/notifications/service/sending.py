@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Final, Protocol
 
+from gateway.notifications.rules.audience import Addressee
 from gateway.notifications.tables.notifications import WaitingDelivery
 
 MOST_ERROR_CHARS: Final = 300
@@ -32,8 +34,34 @@ class DeliveryAttempt:
     is_down: bool = False
 
 
+class AnswerClass(StrEnum):
+    """What the other side of a delivery did."""
+
+    TAKEN = "taken"
+    REFUSED = "refused"
+    NOT_NOW = "not_now"
+    REDIRECTED = "redirected"
+    NO_CONNECTION = "no_connection"
+    NO_TLS = "no_tls"
+    TOO_LATE = "too_late"
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiverAnswer:
+    """The other side's answer.
+
+    Attributes:
+        status: of HTTP or SMTP; 0 where there is none.
+        problem: why it wasn't taken, in one line; empty when it was.
+    """
+
+    kind: AnswerClass
+    status: int = 0
+    problem: str = ""
+
+
 class DeliveryWay(Protocol):
-    """A way out for notifications. Used in one thread; what it has sent isn't undone."""
+    """A way out for notifications. `send` is used in one thread, `test` in any; what was sent isn't undone."""
 
     @property
     def name(self) -> str:
@@ -45,6 +73,13 @@ class DeliveryWay(Protocol):
 
     def send(self, deliveries: Sequence[WaitingDelivery]) -> DeliveryAttempt:
         """Tries deliveries in order; raises nothing for what a server or network does."""
+
+    def test(self, addressee: Addressee | None, message_id: str) -> ReceiverAnswer:
+        """Sends one marked test message, once; raises nothing for what a server or network does.
+
+        Args:
+            addressee: who is mailed; a webhook needs none.
+        """
 
 
 def cut(error: object) -> str:

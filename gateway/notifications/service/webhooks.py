@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from gateway.notifications.codec.messages import shown
-from gateway.notifications.codec.webhook import notification_body, signed_headers
-from gateway.notifications.rules.audience import WEBHOOK
-from gateway.notifications.service.sending import ATTEMPT_S, DeliveryAttempt, cut
+from gateway.notifications.codec.webhook import notification_body, signed_headers, test_body
+from gateway.notifications.rules.audience import WEBHOOK, Addressee
+from gateway.notifications.service.sending import ATTEMPT_S, AnswerClass, DeliveryAttempt, ReceiverAnswer, cut
 from gateway.notifications.tables.notifications import WaitingDelivery
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ MOST_REFUSALS: Final = 3
 
 _TAKEN = range(200, 300)
 _REDIRECTS = range(300, 400)
+_NOT_NOW = frozenset({408, 425, 429})
+_DEFECTS = range(500, 600)
 _ANSWERED: Final = "HTTP "
 
 
@@ -51,7 +53,11 @@ class SignedPoster:
         self._client: httpx.Client | None = None
 
     def post(self, message_id: str, body: bytes) -> str:
-        """Posts a message; returns why it wasn't taken, empty when it was. Of the answer only the status is read."""
+        """Posts a message; returns why it wasn't taken, empty when it was."""
+        return self.answer(message_id, body).problem
+
+    def answer(self, message_id: str, body: bytes) -> ReceiverAnswer:
+        """Posts a message. Of the answer only the status is read."""
         import httpx  # noqa: PLC0415  80 ms that only nodes with webhooks pay
 
         client = self._client = self._client or _client(self._target.ca)
@@ -61,12 +67,14 @@ class SignedPoster:
                 status = response.status_code
         except (httpx.HTTPError, OSError) as error:
             self.close()
-            return cut(error) or type(error).__name__
+            return ReceiverAnswer(_failure(error), problem=cut(error) or type(error).__name__)
         if status in _TAKEN:
-            return ""
+            return ReceiverAnswer(AnswerClass.TAKEN, status)
         if status in _REDIRECTS:
-            return f"{_ANSWERED}{status}, a redirect, which isn't followed"
-        return f"{_ANSWERED}{status}"
+            problem = f"{_ANSWERED}{status}, a redirect, which isn't followed"
+            return ReceiverAnswer(AnswerClass.REDIRECTED, status, problem)
+        kind = AnswerClass.NOT_NOW if status in _NOT_NOW or status in _DEFECTS else AnswerClass.REFUSED
+        return ReceiverAnswer(kind, status, f"{_ANSWERED}{status}")
 
     def close(self) -> None:
         """Closes its connections; the next post opens new ones."""
@@ -80,6 +88,7 @@ class WebhookWay:
 
     def __init__(self, target: WebhookTarget, *, clock: Callable[[], int]) -> None:
         self._target = target
+        self._clock = clock
         self._poster = SignedPoster(target, clock=clock)
         self.name = f"{WEBHOOK}{target.name}"
 
@@ -95,7 +104,7 @@ class WebhookWay:
         for at, delivery in enumerate(deliveries):
             row = delivery.row
             message = shown(row.body, number=row.number, created_at=row.created_at, read_at=0)
-            problem = self._poster.post(row.event_id, notification_body(message))
+            problem = self._poster.post(message.event_id, notification_body(message))
             if not problem:
                 taken.append(row.number)
                 refusals = 0
@@ -106,6 +115,28 @@ class WebhookWay:
                 failed |= dict.fromkeys((one.row.number for one in deliveries[at:]), problem)
                 return DeliveryAttempt(tuple(taken), failed, is_down=True)
         return DeliveryAttempt(tuple(taken), failed)
+
+    def test(self, addressee: Addressee | None, message_id: str) -> ReceiverAnswer:
+        """With a connection of its own, since it may run beside `send`."""
+        poster = SignedPoster(self._target, clock=self._clock)
+        try:
+            return poster.answer(message_id, test_body(self._clock()))
+        finally:
+            poster.close()
+
+
+def _failure(error: BaseException) -> AnswerClass:
+    """Why there was no answer; httpx's errors name their causes, and say nothing of TLS."""
+    import httpx  # noqa: PLC0415  see above
+
+    if isinstance(error, httpx.TimeoutException):
+        return AnswerClass.TOO_LATE
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError):
+            return AnswerClass.NO_TLS
+        cause = cause.__cause__ or cause.__context__
+    return AnswerClass.NO_CONNECTION
 
 
 def _client(ca: Path | None) -> httpx.Client:

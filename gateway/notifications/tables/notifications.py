@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, func, select, update
+from sqlalchemy import Connection, bindparam, case, delete, func, select, update
 
 from gateway.db.statements import Prepared, PreparedList, insert_rows
 from gateway.notifications.tables.schema import notification_deliveries as deliveries
@@ -14,6 +14,9 @@ from gateway.notifications.tables.schema import notifications
 
 MOST_COUNTED = 1_000
 """Unread notifications are counted up to here."""
+
+MOST_COUNTED_BY_KIND = 10_000
+"""Newest notifications of a recipient that are counted by kind."""
 
 _COLUMNS = ("number", "recipient", "event_id", "kind", "created_at", "body", "read_at")
 _AFTER = Prepared(
@@ -36,6 +39,28 @@ _KNOWN = PreparedList(
         notifications.c.event_id.in_(bindparam("values", expanding=True)),
         notifications.c.recipient == bindparam("whose"),
     )
+)
+_OF_EVENTS = PreparedList(
+    select(notifications).where(
+        notifications.c.event_id.in_(bindparam("values", expanding=True)),
+        notifications.c.recipient == bindparam("whose"),
+    )
+)
+_DELIVERIES_OF = PreparedList(
+    select(deliveries.c.number, deliveries.c.way, deliveries.c.attempts, deliveries.c.next_at).where(
+        deliveries.c.number.in_(bindparam("values", expanding=True))
+    )
+)
+_GROW = Prepared(
+    update(notifications)
+    .where(notifications.c.number == bindparam("before"))
+    .values(number=bindparam("number"), created_at=bindparam("created_at"), body=bindparam("body"))
+)
+_GROW_DELIVERIES = Prepared(
+    update(deliveries).where(deliveries.c.number == bindparam("before")).values(number=bindparam("number"))
+)
+_CLOSE = Prepared(
+    update(notifications).where(notifications.c.number == bindparam("which")).values(event_id=bindparam("event"))
 )
 _WAITING = Prepared(
     select(func.count(), func.min(deliveries.c.created_at), func.min(deliveries.c.next_at)).where(
@@ -74,6 +99,15 @@ class WaitingDelivery:
     created_at: int
 
 
+class DeliveryAttempts(NamedTuple):
+    """What waits, or was given up, of one notification by one way; `next_at` 0: given up."""
+
+    number: int
+    way: str
+    attempts: int
+    next_at: int
+
+
 @dataclass(frozen=True, slots=True)
 class WayState:
     """What waits for a way: how many, since when, and when the next is tried; 0 for never."""
@@ -93,6 +127,28 @@ def add(conn: Connection, rows: Sequence[NotificationRow]) -> None:
 def known(conn: Connection, recipient: str, event_ids: Collection[str]) -> set[str]:
     """Those events of which a recipient was told."""
     return {row[0] for row in _KNOWN(conn, event_ids, whose=recipient)}
+
+
+def of_events(conn: Connection, recipient: str, event_ids: Collection[str]) -> dict[str, NotificationRow]:
+    """A recipient's notifications of events, by event."""
+    rows = map(_row, _OF_EVENTS(conn, event_ids, whose=recipient))
+    return {row.event_id: row for row in rows}
+
+
+def deliveries_of(conn: Connection, numbers: Collection[int]) -> list[DeliveryAttempts]:
+    """What waits, or was given up, of notifications."""
+    return [DeliveryAttempts(*row) for row in _DELIVERIES_OF(conn, numbers)] if numbers else []
+
+
+def grow(conn: Connection, before: int, row: NotificationRow) -> None:
+    """Writes a notification anew, with another number; what waits of it waits on."""
+    _GROW(conn, before=before, number=row.number, created_at=row.created_at, body=row.body)
+    _GROW_DELIVERIES(conn, before=before, number=row.number)
+
+
+def close(conn: Connection, number: int, event_id: str) -> None:
+    """Renames the event of a notification, so that there may be another of it."""
+    _CLOSE(conn, which=number, event=event_id)
 
 
 def after(conn: Connection, recipient: str, number: int, limit: int) -> list[NotificationRow]:
@@ -123,6 +179,21 @@ def newest(conn: Connection, recipient: str) -> int:
     return _NEWEST(conn, whose=recipient).scalar_one_or_none() or 0
 
 
+def counts_by_kind(conn: Connection, recipient: str) -> list[tuple[int, int, int]]:
+    """Kinds of a recipient's notifications, with how many there are and how many weren't read."""
+    c = notifications.c
+    newest_ones = (
+        select(c.kind, c.read_at)
+        .where(c.recipient == recipient)
+        .order_by(c.number.desc())
+        .limit(MOST_COUNTED_BY_KIND)
+        .subquery()
+    )
+    is_unread = case((newest_ones.c.read_at == 0, 1), else_=0)
+    query = select(newest_ones.c.kind, func.count(), func.sum(is_unread)).group_by(newest_ones.c.kind)
+    return [(kind, number, int(unread_ones)) for kind, number, unread_ones in conn.execute(query)]
+
+
 def mark_read(conn: Connection, recipient: str, numbers: Sequence[int], up_to: int, now_ms: int) -> int:
     """Marks a recipient's notifications as read: these, or all up to a number; returns how many weren't."""
     c = notifications.c
@@ -131,9 +202,9 @@ def mark_read(conn: Connection, recipient: str, numbers: Sequence[int], up_to: i
     return conn.execute(statement).rowcount
 
 
-def wait_for(conn: Connection, waiting: Iterable[tuple[int, str]], now_ms: int) -> None:
-    """Lets notifications, by number, wait for a way."""
-    rows = [(number, way, now_ms, 0, now_ms, "") for number, way in waiting]
+def wait_for(conn: Connection, waiting: Iterable[tuple[int, str, int]], now_ms: int) -> None:
+    """Lets notifications, by number, wait for a way, until a time."""
+    rows = [(number, way, now_ms, 0, next_at, "") for number, way, next_at in waiting]
     if rows:
         insert_rows(conn, deliveries, ("number", "way", "created_at", "attempts", "next_at", "error"), rows)
 

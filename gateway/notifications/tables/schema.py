@@ -20,7 +20,7 @@ notifications = Table(
     metadata,
     Column("number", Id, primary_key=True, autoincrement=False),
     Column("recipient", String(RECIPIENT_CHARS), nullable=False),
-    Column("event_id", String(EVENT_CHARS), nullable=False),
+    Column("event_id", String(EVENT_CHARS), nullable=False),  # of matches: their entry, while more may be added
     Column("kind", Integer, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("body", LargeBinary, nullable=False),  # serialised Notification, without position and times of this row
@@ -36,6 +36,16 @@ notifications = Table(
     ),
     Index(None, "created_at"),
     integrity_index("notifications", "number", "recipient", "event_id", "kind", "created_at", "body", "read_at"),
+)
+
+notified_matches = Table(  # matches of which was told: one that is written again isn't new
+    "notified_matches",
+    metadata,
+    Column("match_id", String(36), primary_key=True),
+    Column("told_at", BigInteger, nullable=False),
+    Index(None, "told_at"),
+    integrity_index("notified_matches", "match_id", "told_at"),
+    sqlite_with_rowid=False,
 )
 
 notification_rules = Table(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from gateway.console.views.alarms import ADVICE
 from gateway.feed.service.alarms import Alarm, Restriction
 from gateway.notifications.codec.messages import alarm_message
-from gateway.notifications.commands.keeping import Audience, PendingNotification, notifications_for
+from gateway.notifications.commands.keeping import Audience, notifications_for
 from gateway.notifications.rules.audience import Addressee, Happening, RuleBook
+from gateway.notifications.rules.gathered import PendingNotification
+from gateway.translation.alarm_texts import ALARM_TEXTS
 from gateway.trust.rules.permissions import Role
 from gateway.v1.notification_service_pb2 import (
     Notification,
@@ -71,4 +72,4 @@ def test_an_alarm_that_comes_and_goes_is_one_event_in_an_hour() -> None:
 
 def test_the_console_says_what_to_do_about_every_alarm() -> None:
     known = re.findall(r"^### ([A-Z_]+)$", Path("docs/runbook/alarms.md").read_text("utf-8"), flags=re.MULTILINE)
-    assert set(known) <= ADVICE.keys()
+    assert set(known) <= ALARM_TEXTS.keys()

@@ -10,6 +10,7 @@ import pytest
 from gateway.contract.messages import to_timestamp
 from gateway.notifications.rules.audience import Addressee
 from gateway.notifications.service.mailer import Mailer, MailSecurity, MailServer
+from gateway.notifications.service.sending import AnswerClass, ReceiverAnswer
 from gateway.notifications.tables.notifications import NotificationRow, WaitingDelivery
 from gateway.trust.rules.permissions import Role
 from gateway.v1 import alert_pb2
@@ -122,3 +123,24 @@ def test_a_same_mail_has_the_same_message_id(server: MailReceiver, tmp_path: Pat
     way.send([waiting(2, "wong")])
     first, again, other = (mail["Message-ID"] for mail in server.mails)
     assert first == again != other
+
+
+def test_a_test_mail_says_so_in_the_readers_language_and_goes_at_once(server: MailReceiver) -> None:
+    to = person("wong", email="wong@hk.example")
+    answer = mailer(server.port).test(to, "test-1")
+    assert answer == ReceiverAnswer(AnswerClass.TAKEN)
+    (mail,) = server.mails
+    assert (mail["To"], mail["Subject"], mail["Message-ID"]) == (
+        "wong@hk.example",
+        "[hk] Test message",
+        "<test-1@customs.hk.example>",
+    )
+    assert "Nothing has happened" in mail.get_content()
+
+
+def test_what_a_mail_server_answers_to_a_test_is_classed(server: MailReceiver) -> None:
+    server.refuse = "gone@hk.example"
+    refused = mailer(server.port).test(person("gone", email=server.refuse), "test-1")
+    assert (refused.kind, refused.status) == (AnswerClass.REFUSED, 550)
+    down = mailer(free_port()).test(person("wong", email="w@hk.example"), "test-1")
+    assert (down.kind, down.status) == (AnswerClass.NO_CONNECTION, 0)
