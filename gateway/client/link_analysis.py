@@ -37,6 +37,9 @@ class LinkAnalysisClient:
         declared_from: datetime | None = None,
         declared_until: datetime | None = None,
         answers: Iterable[AnswerReference] = (),
+        in_pages: bool = False,
+        page_token: str = "",
+        with_partners: bool = False,
     ) -> service.GetLinkGraphResponse:
         """What a seed is connected with.
 
@@ -48,9 +51,20 @@ class LinkAnalysisClient:
             kinds: kinds of nodes to show beside the seed; empty for all.
             declared_from, declared_until: bounds on shipments, with a time zone.
             answers: partners' answers that the node holds, to questions with the same purpose and case reference.
+            in_pages: a page of what a hub is connected with, newest records first; the seed is a thing or a node.
+            page_token: from the page before.
+            with_partners: also which partners may be asked for the purpose, and which of their answers are held.
         """
         request = service.GetLinkGraphRequest(
-            grounds=grounds, depth=depth, max_nodes=max_nodes, max_edges=max_edges, kinds=kinds, answers=answers
+            grounds=grounds,
+            depth=depth,
+            max_nodes=max_nodes,
+            max_edges=max_edges,
+            kinds=kinds,
+            answers=answers,
+            in_pages=in_pages,
+            page_token=page_token,
+            with_partners=with_partners,
         )
         if isinstance(seed, LinkedThing):
             request.thing.CopyFrom(seed)

@@ -40,6 +40,7 @@ def node_message(
         hub=node.is_hub,
         seed=node.is_seed,
         omitted_neighbours=omitted,
+        total_records=node.total,
         sources=[_source(record, node.records[record.key], None) for record in named[:SOURCES_SHOWN]],
     )
 

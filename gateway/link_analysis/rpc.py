@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import grpc.aio
 
+from gateway.contract.filters import decode_number_token, encode_page_token
 from gateway.contract.messages import to_ms
 from gateway.contract.validation import validate
 from gateway.db.database import Database
@@ -17,9 +18,9 @@ from gateway.link_analysis.codec import list_marks, subject_of
 from gateway.link_analysis.rules.graph import NamedRecord
 from gateway.link_analysis.rules.mentions import of_entry
 from gateway.link_analysis.rules.things import Mention, given, thing_of
-from gateway.link_analysis.service.answers import held_records
+from gateway.link_analysis.service.answers import held_answers, held_records
 from gateway.link_analysis.service.graphs import DEFAULT_EDGES, DEFAULT_NODES, FoundGraph, GraphLimits, GraphSearch
-from gateway.link_analysis.service.records import LINK_NAMES, RecordLookup, ShipmentPeriod
+from gateway.link_analysis.service.records import HUB_START, LINK_NAMES, HubPlace, RecordLookup, ShipmentPeriod
 from gateway.link_analysis.service.shown import GraphPainter
 from gateway.rpc.calls import current_call, current_caller
 from gateway.rpc.workers.worker_process import WorkerProcess
@@ -40,6 +41,10 @@ SCREENING_S = 5.0
 HITS_OF_A_NODE = 5
 
 _RETRY_AFTER_S = 2.0
+
+_POSITIONS = range(1 << 62)
+_OF_PLACE = (range(3), *[_POSITIONS] * (len(HubPlace._fields) - 1))
+"""Ranges of a place's numbers in a page token."""
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
@@ -79,8 +84,10 @@ class LinkAnalysisServicer(link_analysis_service_pb2_grpc.LinkAnalysisServiceSer
         screening: ScreeningProcess,
         visibility: ListVisibility,
         hub_records: int,
+        partners: Callable[[str], list[str]],
         clock: Callable[[], int],
     ) -> None:
+        """`partners`: those that agreements let this node ask about shipments, by purpose."""
         self._database = database
         self._lookup = lookup
         self._search = GraphSearch(lookup)
@@ -88,6 +95,7 @@ class LinkAnalysisServicer(link_analysis_service_pb2_grpc.LinkAnalysisServiceSer
         self._lists = lists
         self._screening = screening
         self._visibility = visibility
+        self._partners = partners
         self._clock = clock
 
     def register(self, server: grpc.aio.Server) -> None:
@@ -103,11 +111,17 @@ class LinkAnalysisServicer(link_analysis_service_pb2_grpc.LinkAnalysisServiceSer
             case_reference=grounds.case_reference,
             detail=f"legal basis: {grounds.legal_basis}",
             subject_ids=[_audited(request)],
-            counts={"depth": request.depth or 1},
+            counts={"depth": 1, "pages": 1} if request.in_pages else {"depth": request.depth or 1},
         )
         graph = await asyncio.to_thread(self._found, request, hidden)
         call.charge(rows=len(graph.linked.records))
         response = await asyncio.to_thread(self._painter.response, graph, request.max_edges or DEFAULT_EDGES)
+        if graph.further is not None:
+            response.next_page_token = encode_page_token([str(number) for number in graph.further], _asked(request))
+        if request.with_partners:
+            response.partners.extend(self._partners(grounds.purpose))
+            held, response.more_held_answers = await asyncio.to_thread(held_answers, self._database, grounds)
+            response.held_answers.extend(held)
         await self._mark_lists(response, graph, hidden, caller=call.principal.id)
         return response
 
@@ -115,9 +129,30 @@ class LinkAnalysisServicer(link_analysis_service_pb2_grpc.LinkAnalysisServiceSer
         held = held_records(self._database, request.answers, request.grounds)
         limits = _limits(request)
         seed = self._seed(request, hidden)
+        if request.in_pages:
+            return self._page(request, seed, limits, held)
         if isinstance(seed, NamedRecord):
             return self._search.of_record(seed, limits, held)
         return self._search.of_thing(seed, limits, held)
+
+    def _page(
+        self,
+        request: pb.GetLinkGraphRequest,
+        seed: NamedRecord | Mention,
+        limits: GraphLimits,
+        held: Sequence[NamedRecord],
+    ) -> FoundGraph:
+        if isinstance(seed, NamedRecord):
+            message = "shows what one thing or node is connected with: begin with one"
+            raise InvalidRequestError([Violation("in_pages", "in_pages.seed", message)])
+        place = decode_number_token(request.page_token, _asked(request), *_OF_PLACE)
+        try:
+            return self._search.page_of_hub(seed, limits, held, HUB_START if place is None else HubPlace(*place))
+        except InvalidRequestError as error:  # its name may be any of too many: of history's criteria
+            field = request.WhichOneof("seed") or ""
+            raise InvalidRequestError(
+                [Violation(field, violation.rule, violation.message) for violation in error.violations]
+            ) from error
 
     def _seed(self, request: pb.GetLinkGraphRequest, hidden: Hidden) -> NamedRecord | Mention:
         match request.WhichOneof("seed"):
@@ -172,6 +207,15 @@ def _limits(request: pb.GetLinkGraphRequest) -> GraphLimits:
         kinds=frozenset(request.kinds),
         period=period,
     )
+
+
+def _asked(request: pb.GetLinkGraphRequest) -> str:
+    """What a page token belongs to."""
+    asked = pb.GetLinkGraphRequest()
+    asked.CopyFrom(request)
+    for field in ("page_token", "grounds", "max_nodes", "max_edges", "with_partners", "depth"):
+        asked.ClearField(field)
+    return asked.SerializeToString(deterministic=True).hex()
 
 
 def _audited(request: pb.GetLinkGraphRequest) -> str:

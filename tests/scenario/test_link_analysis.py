@@ -131,6 +131,28 @@ def test_a_record_an_alert_and_a_node_are_where_it_begins(nodes: Federation) -> 
     nodes.run(run())
 
 
+def test_pages_and_partners_come_where_they_are_asked_for(nodes: Federation) -> None:
+    async def run() -> None:
+        async with nodes.client("cn", "officer") as client:
+            graph = await client.link_analysis.graph(CONTAINER, grounds=GROUNDS, with_partners=True)
+            assert list(graph.partners) == ["hk", "mo"]  # whom agreements let cn ask
+            assert not graph.held_answers  # nobody was asked for this case
+            other = QueryGrounds(purpose="sanctions", legal_basis="Article 7", case_reference="CASE 42")
+            assert not (await client.link_analysis.graph(CONTAINER, grounds=other, with_partners=True)).partners
+            page = await client.link_analysis.graph(CONTAINER, grounds=GROUNDS, in_pages=True, max_nodes=2)
+            assert page.nodes[0].expanded
+            assert page.next_page_token
+            token, thing = page.next_page_token, LinkedThing(kind=LINK_NODE_KIND_PARTY, names=[COMPANY])
+            further = await client.link_analysis.graph(CONTAINER, grounds=GROUNDS, in_pages=True, page_token=token)
+            assert further.edges != page.edges
+            with pytest.raises(InvalidRequestError):  # another question's token
+                await client.link_analysis.graph(thing, grounds=GROUNDS, in_pages=True, page_token=token)
+            with pytest.raises(InvalidRequestError):
+                await client.link_analysis.graph(record_id="CN-EXP-1", grounds=GROUNDS, in_pages=True)
+
+    nodes.run(run())
+
+
 @pytest.mark.parametrize("system", ["publisher", "auditor", "operator"])
 def test_others_may_not_see_connections(nodes: Federation, system: str) -> None:
     async def run() -> None:

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
+
 from gateway.contract.identification import shipment_keys as keys_wire
 from gateway.contract.identification.shipment_keys import KeySets
 from gateway.contract.messages import to_ms
 from gateway.errors import InvalidRequestError, Violation
 from gateway.history.codec import shipments as wire
+from gateway.history.tables import shipment_search
+from gateway.history.tables.cells import CellsState
 from gateway.history.tables.shipment_search import RecordFilter
 from gateway.history.tables.shipments import LogRow, RevisionRow
 from gateway.trust.rules.directory import FieldClass
@@ -69,6 +73,16 @@ class LoggedItem:
     @property
     def digest(self) -> bytes:
         return wire.salted_digest(self.logged.salt, self.logged.content)
+
+
+def matching_positions(conn: Connection, plan: SearchPlan, before: int, limit: int, state: CellsState) -> Sequence[int]:
+    """Matching positions, newest first: the newest `limit`, or fewer where there are no more."""
+    positions: set[int] = set()
+    for criteria in plan.alternatives:
+        if criteria.key_sets:
+            sets, record_filter = criteria.key_sets, criteria.record_filter
+            positions.update(shipment_search.search(conn, sets, record_filter, before=before, limit=limit, state=state))
+    return sorted(positions, reverse=True)[:limit]
 
 
 def require_all_narrow(

@@ -17,7 +17,13 @@ from gateway.db.database import Database
 from gateway.db.standby import Reads
 from gateway.history.codec import shipments as wire
 from gateway.history.service.backlog import Backlog, Lag
-from gateway.history.service.criteria import KeyCriteria, SearchPlan, filter_of, require_all_narrow
+from gateway.history.service.criteria import (
+    KeyCriteria,
+    SearchPlan,
+    filter_of,
+    matching_positions,
+    require_all_narrow,
+)
 from gateway.history.service.following import (
     FollowedLinks,
     FollowedPage,
@@ -201,7 +207,7 @@ class HistorySearch:
                     as_of = min(as_of or state.indexed, state.indexed)
                     backlog = Backlog.read(conn, plan, as_of, recorded, newest=state.newest)
                     position = min(position, as_of + 1)
-                    last = whole and _are_more(conn, plan, position, left, state)
+                    last = whole and len(matching_positions(conn, plan, position, left + 1, state)) > left
                 if last:
                     part = _PagePart((), 0, 0, 0, position)
                 else:
@@ -219,6 +225,13 @@ class HistorySearch:
             messages, removed = [*part.messages, *links.messages], part.removed + links.removed
             yield Chunk(messages, position, as_of, recorded, lag, removed, last, links.criteria)
             size = _next_size(part)
+
+    def count(self, alternatives: Sequence[history_pb2.SearchCriteria], *, most: int) -> int:
+        """Records that meet any of these criteria, among the newest `most` items that do."""
+        plan = self._plan(alternatives, _ALL_CLASSES)
+        with self._reads.searching() as conn:
+            positions = matching_positions(conn, plan, NEWEST, most, cells.state(conn))
+            return len({row.record_id for row in shipments.revisions(conn, positions).values()})
 
     def _found(
         self, conn: Connection, page: FollowedPage, criteria: Sequence[history_pb2.SearchCriteria]
@@ -354,18 +367,6 @@ def positions_of(conn: Connection, record_ids: Iterable[str], state: CellsState 
                 positions[row.record_id].append(position)
         before = page[-1] if len(page) == POSITIONS_AT_ONCE else 0
     return positions
-
-
-def _are_more(conn: Connection, plan: SearchPlan, before: int, limit: int, state: CellsState) -> bool:
-    """Whether more than `limit` positions match."""
-    positions: set[int] = set()
-    for criteria in plan.alternatives:
-        if criteria.key_sets:
-            walk = shipment_search.search(
-                conn, criteria.key_sets, criteria.record_filter, before=before, limit=limit + 1, state=state
-            )
-            positions.update(walk)
-    return len(positions) > limit
 
 
 def _hits(

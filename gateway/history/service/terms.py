@@ -59,6 +59,20 @@ def require_terms(directory: Directory, query: history_pb2.HistoryQuery, at: dat
     return Terms(answered, not records, asked)
 
 
+def askable_partners(directory: Directory, node: str, purpose: str, at: datetime) -> list[str]:
+    """Partners that agreements let a node ask for a purpose, and let answer; classes of criteria aren't looked at."""
+
+    def agreed(sender: str, recipient: str, *types: str) -> bool:
+        agreements = (directory.agreement(sender, recipient, at, message_type=one, purpose=purpose) for one in types)
+        return any(agreements)
+
+    return [
+        partner
+        for partner in sorted(directory.partners(node, at))
+        if agreed(node, partner, QUERY_TYPE) and agreed(partner, node, RECORD_TYPE, HIT_TYPE)
+    ]
+
+
 def _allowing(
     directory: Directory,
     query: history_pb2.HistoryQuery,

@@ -6,6 +6,7 @@ Received records are stored some hundred to a row, so that a large answer is wri
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, select, update
 
@@ -43,6 +44,16 @@ class AnswerRow:
     query: bytes
     note: bytes
     statement: bytes
+
+
+class AskedRow(NamedTuple):
+    """Of a query of this node, what a list of answers shows."""
+
+    query_id: str
+    partner: str
+    asked_at: int
+    records: int
+    query: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +102,18 @@ def find(conn: Connection, side: int, query_id: str) -> AnswerRow | None:
     """The row of a query."""
     row = _FIND(conn, of_side=side, with_id=query_id).one_or_none()
     return None if row is None else AnswerRow(*row)
+
+
+def newest_asked(conn: Connection, before: str, limit: int) -> list[AskedRow]:
+    """Queries of this node whose answer has records, the newest first, of ids below one."""
+    table = history_answers
+    rows = conn.execute(
+        select(table.c.query_id, table.c.partner, table.c.asked_at, table.c.count, table.c.query)
+        .where(table.c.side == ASKED, table.c.query_id < before, table.c.count > 0)
+        .order_by(table.c.query_id.desc())
+        .limit(limit)
+    )
+    return [AskedRow(*row) for row in rows]
 
 
 def add_page(conn: Connection, row: PageRow) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from gateway.contract.identification.shipment_keys import clean_name
 from gateway.link_analysis.rules.things import KINDS, Mention, Name, Numbered, Space
 from gateway.v1 import link_graph_pb2
 from gateway.v1.link_graph_pb2 import LinkNodeKind
@@ -50,6 +51,7 @@ class LinkedThing:
         distance: steps from the seed.
         is_hub: it stands in too many records.
         is_cut: not all of its records were looked at.
+        total: of a hub, how many records name it; 0: not counted.
     """
 
     space: Space
@@ -63,7 +65,7 @@ class LinkedThing:
     is_expanded: bool = False
     is_hub: bool = False
     is_cut: bool = False
-    omitted: int = 0
+    total: int = 0
 
     @property
     def id(self) -> str:
@@ -78,9 +80,10 @@ class LinkedThing:
 
     @property
     def label(self) -> str:
-        """The first name, or the first number."""
+        """The first name, as a record writes it where it came from a node's id, or the first number."""
         if self.names:
-            return next(iter(self.names))
+            first = next(iter(self.names))
+            return next((name for name in self.names if name != first and clean_name(name) == first), first)
         return next((value for _, value in self.identifiers), "")
 
     def name(self, mention: Mention) -> None:
@@ -135,6 +138,10 @@ class LinkedRecords:
     def find(self, key: str) -> LinkedThing | None:
         """The node with a key."""
         return self._of_key.get(key)
+
+    def nodes(self) -> list[LinkedThing]:
+        """All nodes, each once."""
+        return list({id(node): node for node in self._of_key.values()}.values())
 
     def add(self, record: NamedRecord) -> list[LinkedThing]:
         """Adds a record; its nodes, each once."""

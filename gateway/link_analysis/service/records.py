@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
@@ -16,7 +17,7 @@ from gateway.history.service.current_records import current_records
 from gateway.history.service.search import HistorySearch
 from gateway.history.tables import shipments
 from gateway.link_analysis.rules import mentions
-from gateway.link_analysis.rules.graph import LinkedThing, NameComparison, NamedRecord
+from gateway.link_analysis.rules.graph import LinkedThing, NameComparison, NamedRecord, RecordKey
 from gateway.link_analysis.rules.things import Mention, Space, keys_of, term
 from gateway.link_analysis.tables import terms
 from gateway.v1 import alert_pb2, history_pb2
@@ -25,6 +26,12 @@ NAMES_COMPARED = 8
 """Most names of one party that are compared with others: each costs a look at the vocabularies."""
 
 NUMBERS_SOUGHT = 50
+
+PAGE_RECORDS = 30
+"""Records of a hub that are read at once."""
+
+MOST_COUNTED = 5_000
+"""Items of a hub that are counted, by the contract: more than make a hub by any setting."""
 
 LINK_NAMES = "link names"
 """Handler of the history process; its result: matching names of parties in alerts, by key."""
@@ -44,17 +51,55 @@ class ShipmentPeriod:
 ALWAYS = ShipmentPeriod()
 
 
+ComparedKeys = tuple[str, str, NameComparison]
+"""Key of a node, key of another, and how their names agree, which they do only when compared."""
+
+HELD, ALERTS, SHIPMENTS = range(3)
+"""Parts of a hub's records, in the order of its pages."""
+
+
+class HubPlace(NamedTuple):
+    """Where a hub's records go on: after `shown` records of the read that begins at `below`.
+
+    `below`, `as_of`, `recorded`: positions as the index of the part has them; 0: from the newest.
+    """
+
+    part: int = HELD
+    below: int = 0
+    as_of: int = 0
+    recorded: int = 0
+    shown: int = 0
+
+
+HUB_START = HubPlace()
+
+
+class HubRead(NamedTuple):
+    """Records that were read at once, each with its comparisons, and where the next read begins; None at the end."""
+
+    records: Sequence[tuple[NamedRecord, Sequence[ComparedKeys]]]
+    following: HubPlace | None
+
+
+class HubRecord(NamedTuple):
+    """A record of a hub and the place after it; None instead where nothing of what was read is in the period."""
+
+    record: NamedRecord | None
+    comparisons: Sequence[ComparedKeys]
+    after: HubPlace
+
+
 @dataclass(slots=True)
 class RecordsOfNode:
     """What was found.
 
     Attributes:
-        comparisons: (key of the node, key of the other, comparison) of names that agree only when compared.
+        comparisons: of names that agree only when compared.
         is_hub: more records than the limit name it; none is given then.
     """
 
     records: list[NamedRecord] = field(default_factory=list)
-    comparisons: list[tuple[str, str, NameComparison]] = field(default_factory=list)
+    comparisons: list[ComparedKeys] = field(default_factory=list)
     is_hub: bool = False
 
 
@@ -78,7 +123,7 @@ class RecordLookup:
     def of_node(self, node: LinkedThing, period: ShipmentPeriod, held: Sequence[NamedRecord]) -> RecordsOfNode:
         """Records that name a node; a hub has none."""
         found = RecordsOfNode()
-        names = sorted(node.names)[:NAMES_COMPARED] if node.space is Space.PARTY else []
+        names = _compared_names(node)
         try:
             self._add_shipments(found, node, names, period)
             if not found.is_hub:
@@ -87,9 +132,91 @@ class RecordLookup:
             found.is_hub = True
         if found.is_hub:
             return RecordsOfNode(is_hub=True)
-        keys = node.keys
-        found.records += [record for record in held if any(not keys.isdisjoint(each.keys) for each in record.mentions)]
+        found.records += [record for record in held if _names(record, node)]
         return found
+
+    def is_hub(self, count: int) -> bool:
+        """Whether so many records are more than a node may have to be expanded at once."""
+        return count > self._hub
+
+    def count(self, node: LinkedThing, period: ShipmentPeriod) -> int:
+        """Own shipments and alerts that name a node, up to `MOST_COUNTED`; 0 where its name may be any of too many."""
+        names = _compared_names(node)
+        criteria = [_within(one, period) for one in _criteria(node, names)]
+        try:
+            alert_keys = self._alert_keys(node, names)[0]
+            count = self._search.count(criteria, most=MOST_COUNTED) if criteria else 0
+        except InvalidRequestError:
+            return 0
+        with self._database.read() as conn:
+            if node.space is Space.ADDRESS:
+                refs = terms.refs(conn, _terms_of(node), terms.SHIPMENT, MOST_COUNTED)
+                count = len({row.record_id for row in shipments.revisions(conn, refs).values()})
+            count += len(events.alerts_at(conn, terms.refs(conn, alert_keys, terms.ALERT, MOST_COUNTED)))
+        return min(count, MOST_COUNTED)
+
+    def of_hub(
+        self, node: LinkedThing, period: ShipmentPeriod, held: Sequence[NamedRecord], start: HubPlace = HUB_START
+    ) -> Iterator[HubRecord]:
+        """Records of a node however many there are, from a place on, some read at once.
+
+        Raises:
+            InvalidRequestError: its name may be any of too many.
+        """
+        place: HubPlace | None = start
+        while place is not None:
+            read = self._read(node, period, held, place)
+            for number, (record, comparisons) in enumerate(read.records, start=1):
+                if number > place.shown:
+                    yield HubRecord(record, comparisons, place._replace(shown=number))
+            if not read.records and read.following is not None:
+                yield HubRecord(None, (), read.following)
+            place = read.following
+
+    def _read(self, node: LinkedThing, period: ShipmentPeriod, held: Sequence[NamedRecord], place: HubPlace) -> HubRead:
+        if place.part == HELD:
+            named = sorted((record for record in held if _names(record, node)), key=_newest_first)
+            return HubRead([(record, ()) for record in named], HubPlace(ALERTS))
+        if place.part == ALERTS:
+            return self._alerts_of_hub(node, place)
+        if node.space is Space.ADDRESS:
+            return self._shipments_at_hub(node, period, place)
+        criteria = [_within(one, period) for one in _criteria(node, _compared_names(node))]
+        return self._shipments_of_hub(node, criteria, place) if criteria else HubRead((), None)
+
+    def _alerts_of_hub(self, node: LinkedThing, place: HubPlace) -> HubRead:
+        keys, comparisons = self._alert_keys(node, _compared_names(node))
+        with self._database.read() as conn:
+            refs = terms.refs(conn, keys, terms.ALERT, PAGE_RECORDS, below=place.below or terms.NEWEST)
+            alerts = sorted(_alerts_at(conn, refs), key=_newest_first)
+        following = HubPlace(ALERTS, refs[-1]) if len(refs) == PAGE_RECORDS else HubPlace(SHIPMENTS)
+        named = [(alert, {key for mention in alert.mentions for key in mention.keys}) for alert in alerts]
+        return HubRead([(alert, [one for one in comparisons if one[1] in keys]) for alert, keys in named], following)
+
+    def _shipments_of_hub(
+        self, node: LinkedThing, criteria: Sequence[history_pb2.SearchCriteria], place: HubPlace
+    ) -> HubRead:
+        first, *others = criteria
+        below, as_of, recorded = place.below, place.as_of, place.recorded
+        records: list[tuple[NamedRecord, Sequence[ComparedKeys]]] = []
+        for chunk in self._search.chunks(
+            first, alternatives=others, before=below, as_of=as_of, recorded=recorded, limit=PAGE_RECORDS
+        ):
+            records += [(_of_history(one), list(_comparisons(one.name_matches, node))) for one in chunk.records]
+            following = HubPlace(SHIPMENTS, chunk.more_before, chunk.as_of, chunk.recorded)
+        return HubRead(records, following if following.below else None)
+
+    def _shipments_at_hub(self, node: LinkedThing, period: ShipmentPeriod, place: HubPlace) -> HubRead:
+        with self._database.read() as conn:
+            refs = terms.refs(conn, _terms_of(node), terms.SHIPMENT, PAGE_RECORDS, below=place.below or terms.NEWEST)
+            records = sorted(_shipments_at(conn, refs, node, period), key=_newest_first)
+        following = HubPlace(SHIPMENTS, refs[-1]) if len(refs) == PAGE_RECORDS else None
+        return HubRead([(record, ()) for record in records], following)
+
+    def _alert_keys(self, node: LinkedThing, names: Sequence[str]) -> tuple[list[int], list[ComparedKeys]]:
+        """Under which keys alerts with a node stand, and how names that agree with its names do."""
+        matches = self._alert_names(names) if names else {}
+        return sorted({*_terms_of(node), *matches}), list(_comparisons(matches.values(), node))
 
     def shipment(self, record_id: str) -> NamedRecord:
         """An own record. Raises NotFoundError."""
@@ -111,7 +238,7 @@ class RecordLookup:
 
     def alerts_naming(self, conn: Connection, node: LinkedThing, most: int) -> list[NamedRecord]:
         """Newest alerts that name a node as it is written."""
-        refs = terms.refs(conn, [term(key) for key in sorted(node.keys)], terms.ALERT, most)
+        refs = terms.refs(conn, _terms_of(node), terms.ALERT, most)
         return _alerts_at(conn, refs)
 
     def _add_shipments(
@@ -135,26 +262,48 @@ class RecordLookup:
     def _add_shipments_at(self, found: RecordsOfNode, node: LinkedThing, period: ShipmentPeriod) -> None:
         """Shipments with an address, which history's index doesn't have."""
         with self._database.read() as conn:
-            refs = terms.refs(conn, [term(key) for key in sorted(node.keys)], terms.SHIPMENT, self._hub + 1)
+            refs = terms.refs(conn, _terms_of(node), terms.SHIPMENT, self._hub + 1)
             if len(refs) > self._hub:
                 found.is_hub = True
                 return
-            ids = {row.record_id for row in shipments.revisions(conn, refs).values()}
-            for record in current_records(conn, sorted(ids)):
-                named = _of_history(history_pb2.HistoryRecord(shipment=record.shipment))
-                if _is_within(named, period) and any(not node.keys.isdisjoint(each.keys) for each in named.mentions):
-                    found.records.append(named)
+            found.records += _shipments_at(conn, refs, node, period)
 
     def _add_alerts(self, found: RecordsOfNode, node: LinkedThing, names: Sequence[str]) -> None:
-        matches = self._alert_names(names) if names else {}
-        keys = {term(key) for key in node.keys} | set(matches)
+        keys, comparisons = self._alert_keys(node, names)
         with self._database.read() as conn:
-            refs = terms.refs(conn, sorted(keys), terms.ALERT, self._hub + 1)
+            refs = terms.refs(conn, keys, terms.ALERT, self._hub + 1)
             if len(refs) > self._hub:
                 found.is_hub = True
                 return
             found.records += _alerts_at(conn, refs)
-        found.comparisons += _comparisons(matches.values(), node)
+        found.comparisons += comparisons
+
+
+def _newest_first(record: NamedRecord) -> tuple[int, RecordKey]:
+    return record.newest_first
+
+
+def _compared_names(node: LinkedThing) -> list[str]:
+    return sorted(node.names)[:NAMES_COMPARED] if node.space is Space.PARTY else []
+
+
+def _terms_of(node: LinkedThing) -> list[int]:
+    return [term(key) for key in sorted(node.keys)]
+
+
+def _names(record: NamedRecord, node: LinkedThing) -> bool:
+    return any(not node.keys.isdisjoint(mention.keys) for mention in record.mentions)
+
+
+def _shipments_at(
+    conn: Connection, refs: Sequence[int], node: LinkedThing, period: ShipmentPeriod
+) -> Iterator[NamedRecord]:
+    """Shipments at positions of the index of addresses that name a node still, in a period."""
+    ids = {row.record_id for row in shipments.revisions(conn, refs).values()}
+    for record in current_records(conn, sorted(ids)):
+        named = _of_history(history_pb2.HistoryRecord(shipment=record.shipment))
+        if _is_within(named, period) and _names(named, node):
+            yield named
 
 
 def _criteria(node: LinkedThing, names: Sequence[str]) -> Iterator[history_pb2.SearchCriteria]:
@@ -193,9 +342,7 @@ def _is_within(record: NamedRecord, period: ShipmentPeriod) -> bool:
     return record.at_ms >= period.declared_from and (not period.declared_until or record.at_ms < period.declared_until)
 
 
-def _comparisons(
-    matches: Iterable[history_pb2.NameMatch], node: LinkedThing
-) -> Iterator[tuple[str, str, NameComparison]]:
+def _comparisons(matches: Iterable[history_pb2.NameMatch], node: LinkedThing) -> Iterator[ComparedKeys]:
     """Comparisons with names that aren't the node's as they are written."""
     for match in matches:
         asked, found = (keys_of(Space.PARTY, [name], ()) for name in (match.asked, match.recorded))

@@ -19,6 +19,9 @@ ALERT, SHIPMENT = 0, 1
 CELL_BITS = 14
 """A cell is 16,384 positions. Keys are random: in one large tree nearly each would be written on a page of its own."""
 
+NEWEST = 1 << 62
+"""A ref above every other."""
+
 FIRST_CELLS = 4
 """Cells that are read first, the newest; then four times as many, each time: a hub is one by its newest records."""
 
@@ -30,6 +33,7 @@ _REFS = PreparedList(
         link_terms.c.source == bindparam("of_source"),
         link_terms.c.cell.in_(_values),
         link_terms.c.key == bindparam("of_key"),
+        link_terms.c.ref < bindparam("below"),
     )
     .order_by(link_terms.c.ref.desc())
     .limit(bindparam("most"))
@@ -86,22 +90,23 @@ def add(conn: Connection, rows: Sequence[TermRow]) -> None:
         insert_rows(conn, link_terms, ("source", "cell", "key", "ref"), rows)
 
 
-def refs(conn: Connection, keys: Collection[int], source: int, most: int) -> list[int]:
-    """Refs under any of these keys, newest first, at most so many."""
+def refs(conn: Connection, keys: Collection[int], source: int, most: int, *, below: int = NEWEST) -> list[int]:
+    """Refs under any of these keys and below one, newest first, at most so many."""
     ((last,),) = _LAST_CELL(conn, of_source=source)
     if last is None:
         return []
-    found = {ref for key in keys for ref in _newest(conn, key, source, most, last + 1)}
+    first_cell = min(last, below >> CELL_BITS)
+    found = {ref for key in keys for ref in _newest(conn, key, source, most, before=first_cell + 1, below=below)}
     return sorted(found, reverse=True)[:most]
 
 
-def _newest(conn: Connection, key: int, source: int, most: int, before: int) -> list[int]:
-    """The newest refs under a key in cells before one."""
+def _newest(conn: Connection, key: int, source: int, most: int, *, before: int, below: int) -> list[int]:
+    """The newest refs under a key in cells before one, and below a ref."""
     found: list[int] = []
     count = FIRST_CELLS
     while before and len(found) < most:
         cells = range(max(0, before - count), before)
-        found += [ref for (ref,) in _REFS(conn, cells, of_source=source, of_key=key, most=most)]
+        found += [ref for (ref,) in _REFS(conn, cells, of_source=source, of_key=key, below=below, most=most)]
         before, count = cells.start, min(4 * count, LONGEST_LIST)
     return found
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
+from gateway.history.service.terms import askable_partners
 from gateway.link_analysis.rpc import LinkAnalysisServicer, LinkNames
 from gateway.link_analysis.service.records import RecordLookup
 from gateway.link_analysis.service.shown import is_behind
@@ -24,6 +27,11 @@ def link_analysis(parts: NodeParts, *, history: History, watchlists: Watchlists)
         alert_names=LinkNames(history.names_process).find,
         hub_records=hub_records,
     )
+
+    def partners(purpose: str) -> list[str]:
+        at = datetime.fromtimestamp(parts.clock() / 1000, UTC)
+        return askable_partners(parts.directory(), settings.node, purpose, at)
+
     servicer = LinkAnalysisServicer(
         database=database,
         lookup=lookup,
@@ -31,6 +39,7 @@ def link_analysis(parts: NodeParts, *, history: History, watchlists: Watchlists)
         screening=watchlists.screening,
         visibility=watchlists.visibility,
         hub_records=hub_records,
+        partners=partners,
         clock=parts.clock,
     )
     return Capability({"gateway.v1.LinkAnalysisService": servicer.register}, text_followers={LINK_INDEX: is_behind})

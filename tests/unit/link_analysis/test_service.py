@@ -13,7 +13,7 @@ from gateway.alerts.commands.following import FollowCommand, prepare_batch
 from gateway.errors import NotFoundError, PermissionDeniedError
 from gateway.history.service.names import NameSearch
 from gateway.link_analysis.rules.things import Mention, Space, thing_of
-from gateway.link_analysis.service.answers import held_records
+from gateway.link_analysis.service.answers import held_answers, held_records
 from gateway.link_analysis.service.graphs import FoundGraph, GraphLimits, GraphSearch
 from gateway.link_analysis.service.indexer import LinkIndexer
 from gateway.link_analysis.service.records import RecordLookup, ShipmentPeriod
@@ -221,6 +221,10 @@ def test_the_same_request_has_the_same_answer_and_a_node_can_be_gone_on_from(cn:
     seed = thing_of(node_id)
     assert seed is not None
     assert "Alpha Metals Limited" in labels(graph(cn, Mention(*seed, field="")))
+    party_id = next(node.id for node in one.nodes if node.label == "Alpha Metals Limited")
+    by_name = thing_of(party_id)
+    assert by_name is not None
+    assert graph(cn, Mention(*by_name, field="")).shown[0].label == "Alpha Metals Limited"  # not as its id has it
 
 
 def test_a_record_and_an_alert_are_where_a_graph_begins(cn: PaperNode) -> None:
@@ -323,3 +327,85 @@ def test_a_held_answer_is_looked_at_when_it_is_named(tmp_path: Path, make_databa
         other.case_reference = "ANOTHER"
         with pytest.raises(PermissionDeniedError):
             held_records(both.cn.database, [reference], other)
+
+
+def fill_hub(node: PaperNode, count: int) -> None:
+    """So many shipments of one forwarder, each for a trader."""
+    agent = party(FORWARDER, party_pb2.PARTY_ROLE_DECLARANT)
+    for number in range(count):
+        record(node, goes(f"R-{number:02}", agent, party(f"Trader Number {number:02} Limited")))
+
+
+def pages(node: PaperNode, seed: Mention, **limits: Any) -> list[FoundGraph]:
+    """All pages of a hub, at most ten."""
+    held, search = limits.pop("held", ()), GraphSearch(lookup(node))
+    found = [search.page_of_hub(seed, GraphLimits(**limits), held)]
+    while (further := found[-1].further) is not None and len(found) < 10:
+        found.append(search.page_of_hub(seed, GraphLimits(**limits), held, further))
+    return found
+
+
+@pytest.mark.both_databases
+def test_a_hub_is_shown_in_pages_the_newest_records_first_and_each_once(cn: PaperNode) -> None:
+    fill_hub(cn, HUB + 25)
+    alert_id = cn.publish("hk", subject=alert_pb2.Subject(parties=[party(FORWARDER)]))
+    settle(cn)
+    first, second = pages(cn, named(FORWARDER))
+    assert len(first.linked.records) == 30  # bounded, however many there are
+    newest = [key[-1] for key in first.linked.records]
+    assert newest == [alert_id, *(f"R-{number:02}" for number in range(44, 15, -1))]
+    assert [key[-1] for key in second.linked.records] == [f"R-{number:02}" for number in range(15, -1, -1)]
+    shown = answer(cn, first)
+    hub = shown.nodes[0]
+    assert (hub.label, hub.hub, hub.expanded, hub.total_records) == (FORWARDER, True, True, 46)
+    assert len(shown.edges) == 30  # the alert names a container too
+    assert all(edge.sources for edge in shown.edges)
+
+
+def test_a_page_of_a_hub_has_what_there_is_room_for_and_the_next_goes_on_with_the_rest(cn: PaperNode) -> None:
+    fill_hub(cn, HUB + 5)
+    settle(cn)
+    found = pages(cn, named(FORWARDER), nodes=11)
+    assert [len(page.shown) for page in found] == [11, 11, 6]
+    assert not any(page.omitted for page in found)
+    assert len(set[str]().union(*map(labels, found))) == HUB + 6
+
+
+def test_an_address_is_a_hub_that_is_shown_in_pages(cn: PaperNode) -> None:
+    for number in range(HUB + 15):
+        record(cn, goes(f"R-{number:02}", party(f"Trader Number {number:02} Limited", street=STREET)))
+    settle(cn)
+    address = Mention(Space.ADDRESS, (f"{STREET}, Kwai Chung, HK",), (), "")
+    unexpanded = answer(cn, graph(cn, address)).nodes[0]
+    assert (unexpanded.hub, unexpanded.expanded, unexpanded.total_records) == (True, False, HUB + 15)
+    assert [len(page.linked.records) for page in pages(cn, address)] == [30, 5]
+    declared = goes("R-1").declared_at.seconds * 1000
+    assert [len(page.shown) for page in pages(cn, address, period=ShipmentPeriod(declared + 1))] == [1]
+
+
+def test_a_hub_says_how_many_records_name_it(cn: PaperNode) -> None:
+    fill_hub(cn, HUB + 3)
+    record(cn, goes("R-X", party(FORWARDER), container="CSQU3054383"))
+    settle(cn)
+    shown = answer(cn, graph(cn, a_container("CSQU3054383")))
+    assert [node.total_records for node in shown.nodes] == [0, 0]  # not looked at from there
+    shown = answer(cn, graph(cn, a_container("CSQU3054383"), depth=2))
+    assert {node.label: node.total_records for node in shown.nodes} == {"CSQU3054383": 0, FORWARDER: HUB + 4}
+
+
+def test_held_answers_are_listed_for_their_purpose_and_case(tmp_path: Path, make_database: MakeDatabase) -> None:
+    with pairs(tmp_path, make_database) as both:
+        both.record(goes("HK-1", party("Alpha Metals Limited"), container=CONTAINER))
+        query = both.ask().question.query
+        (listed,), more = held_answers(both.cn.database, query.grounds)
+        assert (listed.answer.node, listed.answer.query_id, listed.records) == ("hk", query.query_id, 1)
+        assert (listed.criteria, listed.asked_at) == (query.criteria, query.asked_at)
+        assert not more
+        for field in ("purpose", "case_reference"):
+            other = history_pb2.QueryGrounds()
+            other.CopyFrom(query.grounds)
+            setattr(other, field, "another")
+            assert held_answers(both.cn.database, other) == ([], False)
+        held = held_records(both.cn.database, [listed.answer], query.grounds)
+        first = pages(both.cn, a_container(CONTAINER), held=held)[0]
+        assert "Alpha Metals Limited" in labels(first)
