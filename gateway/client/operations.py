@@ -122,6 +122,18 @@ class NodeClient:
         method = self._connection.stubs.node.ListKeys
         return list((await self._connection.unary(method, node.ListKeysRequest(), node.ListKeysResponse)).keys)
 
+    async def preview_directory(self, note: bytes) -> node.PreviewDirectoryResponse:
+        """What a version of the directory would change, who has signed it, and what it lacks."""
+        request = node.PreviewDirectoryRequest(note=note)
+        method = self._connection.stubs.node.PreviewDirectory
+        return await self._connection.unary(method, request, node.PreviewDirectoryResponse)
+
+    async def take_directory(self, note: bytes) -> int:
+        """Puts a signed version in place; returns its number. A person's client needs an approval."""
+        request = node.TakeDirectoryRequest(note=note)
+        method = self._connection.stubs.node.TakeDirectory
+        return (await self._connection.unary(method, request, node.TakeDirectoryResponse)).version
+
     async def directory(self) -> DirectoryStatus:
         method = self._connection.stubs.node.GetDirectory
         response = await self._connection.unary(method, node.GetDirectoryRequest(), node.GetDirectoryResponse)

@@ -27,12 +27,13 @@ from gateway.db.database import Database
 from gateway.errors import GatewayError, InvalidRequestError, TooLargeError, Violation
 from gateway.evidence.codec.answer_bundle import is_answer
 from gateway.evidence.codec.audit_head import verify_head_file
-from gateway.evidence.codec.bundle import Bundle, decode_zip
+from gateway.evidence.codec.bundle import Bundle, decode_zips
 from gateway.evidence.codec.bundle_entries import StepProof
 from gateway.evidence.service.answer_check import AnswerExamination, examine_answer
 from gateway.evidence.service.answer_export import export_answer
 from gateway.evidence.service.audit_export import SignAuditExportCommand, collect, signed_files
 from gateway.evidence.service.audit_heads import export_head
+from gateway.evidence.service.audit_names import names_in
 from gateway.evidence.service.audit_redaction import without_hidden
 from gateway.evidence.service.check import examine
 from gateway.evidence.service.consistency import prove_consistency
@@ -135,11 +136,22 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
         note = self._trust().note
         try:
             archive = request.archive
-            bundle = decode_zip(archive) if archive else Bundle.of((file.name, file.content) for file in request.files)
+            given = decode_zips(archive) if archive else [Bundle.of((one.name, one.content) for one in request.files)]
         except GatewayError as error:
             if not request.archive:
                 raise
             return _unreadable(error)
+        verified = evidence_service_pb2.VerifyEvidenceResponse()
+        for bundle in given:  # one, but of an alert with very many steps
+            part = await self._verify(bundle, note)
+            verified.verified = part.verified
+            verified.steps.extend(part.steps)
+            verified.proven.extend(step for step in part.proven if step not in verified.proven)
+            if not part.verified:
+                break
+        return verified
+
+    async def _verify(self, bundle: Bundle, note: bytes) -> evidence_service_pb2.VerifyEvidenceResponse:
         if is_answer(bundle):
             answer = await asyncio.to_thread(examine_answer, bundle, directory_note=note)
             if answer.evidence is not None:
@@ -171,7 +183,8 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
         hidden = self._visibility.hidden_from(current_call().principal.roles)
         shown = without_hidden((stored.event for stored in events), hidden)
         response = evidence_service_pb2.ListAuditEventsResponse(
-            events=[_event(stored, event) for stored, event in zip(events, shown, strict=True)]
+            events=[_event(stored, event) for stored, event in zip(events, shown, strict=True)],
+            names=await asyncio.to_thread(self._names, shown),
         )
         if len(events) == limit and events[-1].seq > 1:
             response.next_page_token = encode_page_token((str(events[-1].seq),), request.filter)
@@ -218,6 +231,10 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
     def _events(self, where: AuditFilter, before_seq: int | None, limit: int) -> Sequence[StoredEvent]:
         with self._database.read() as conn:
             return audit.list_events(conn, where=where, before_seq=before_seq, limit=limit)
+
+    def _names(self, events: Sequence[AuditEntry]) -> dict[str, str]:
+        with self._database.read() as conn:
+            return names_in(conn, events, node=self._audit_feed.publisher)
 
 
 def _verified(

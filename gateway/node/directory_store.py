@@ -22,7 +22,7 @@ from gateway.node.offered_versions import OfferedVersions
 from gateway.node.owner_revocations import OwnerRevocations
 from gateway.node.settings import Settings
 from gateway.trust.rules.directory import Directory
-from gateway.trust.service.directory_offers import DirectoryState, Offer, unverified_digest
+from gateway.trust.service.directory_offers import DirectoryState, unverified_digest
 from gateway.trust.service.directory_versions import RootOfTrust, TrustedDirectory, accept, reopen, reopen_all
 from gateway.trust.service.owner_revocations import TrustedRevocation
 
@@ -206,6 +206,13 @@ class DirectoryStore:
                 self._kept.offered.keep(self._state)
         return version
 
+    def take(self, note: bytes, now: datetime) -> TrustedDirectory:
+        """Puts an untrusted version that verifies at the file's place, for `refresh`; raises DirectoryError."""
+        with self._lock:
+            accepted = self._state.accepting(note, now).in_force
+            put_in_place(self._file, note, self._state)
+        return accepted
+
     def revoke(self, note: bytes, partner: str) -> TrustedRevocation:
         """Verifies and keeps what an authority revokes by itself; it doesn't count from now on.
 
@@ -299,7 +306,7 @@ class DirectoryStore:
         try:
             offer = self._state.newest(now)
             if offer is not None:
-                put_in_place(self._file, offer, self._state)
+                put_in_place(self._file, offer.version.note, self._state)
                 self._look(now)
         except DirectoryError as error:
             alarms.set(DIRECTORY_OFFERED, "take", f"the offered version of the directory isn't taken: {error.message}")
@@ -332,8 +339,8 @@ class DirectoryStore:
         alarms.keep(DIRECTORY_SPLIT, {split.second_digest.hex(): (split.sentence, 0) for split in self._state.splits()})
 
 
-def put_in_place(file: Path, offer: Offer, state: DirectoryState) -> None:
-    """Replaces the directory's file by an offered version. What isn't an accepted version stays: somebody put it there.
+def put_in_place(file: Path, note: bytes, state: DirectoryState) -> None:
+    """Replaces the directory's file by a verified version. What isn't an accepted version stays: somebody put it there.
 
     Raises:
         DirectoryError: there is no file, or another one, or it can't be written.
@@ -345,7 +352,7 @@ def put_in_place(file: Path, offer: Offer, state: DirectoryState) -> None:
         )
     try:
         before = file.stat()
-        replace_file(file, offer.version.note)
+        replace_file(file, note)
         file.chmod(before.st_mode & 0o777)  # whatever the umask is
     except OSError as error:
         raise DirectoryError(

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 import grpc.aio
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.contract.ids import BETWEEN_NODES, EARLIER, KEPT, FeedOrigin
 from gateway.contract.messages import to_timestamp
@@ -35,20 +34,19 @@ from gateway.node.absences import Absences
 from gateway.node.assembly.links import role_of
 from gateway.node.assembly.quotas import QuotaMonitor
 from gateway.node.checks.partner_test import PartnerTest
+from gateway.node.directory_preview import preview_of
+from gateway.node.directory_store import DirectoryStore
 from gateway.node.host.capacity import CapacityMonitor
 from gateway.node.observation.feed_alarms import BLOCKED
+from gateway.node.observation.feeds import view_of
 from gateway.node.quarantine_files import quarantine_files
 from gateway.node.roles import Roles
 from gateway.node.stored_status import StoredStatus
+from gateway.node.trusted_rows import certificate_rows, directory_status, key_rows
 from gateway.rpc.calls import current_call
 from gateway.rpc.peers import Peers
-from gateway.tlog.note import SignatureType
-from gateway.tls.certificates import inspect_ca
 from gateway.tls.credentials import TlsSource
-from gateway.trust.codec.directory import verifier_of
-from gateway.trust.rules.directory import KeyRecord, Validity, receipts_key_name
-from gateway.trust.service.directory_versions import TrustedDirectory
-from gateway.v1 import directory_pb2
+from gateway.trust.service.directory_offers import unverified_digest
 from gateway.v1 import node_service_pb2 as pb
 from gateway.v1 import node_service_pb2_grpc as pb_grpc
 from gateway.watchlists.rules.visibility import ListVisibility
@@ -82,7 +80,7 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
         capacity: CapacityMonitor,
         quotas: QuotaMonitor,
         maintenance: MaintenanceAnnouncer,
-        trust: Callable[[], TrustedDirectory],
+        directory: DirectoryStore,
         tls: TlsSource,
         roles: Roles,
         quarantine: RecipientQuarantine,
@@ -90,11 +88,17 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
         partner_test: PartnerTest,
         standby: StandbyReads | None,
         visibility: ListVisibility,
+        callers: Callable[[], Mapping[str, datetime]],
         clock: Callable[[], int],
     ) -> None:
+        """
+        Args:
+            callers: when the certificates of those that have called end, by principal id.
+        """
         self._visibility = visibility
+        self._store, self._trust = directory, directory.trusted
         self._absences = Absences(
-            database, node=node, directory=lambda: trust().directory, link_of=self._link_of, clock=clock
+            database, node=node, directory=directory.directory, link_of=self._link_of, clock=clock
         )
         self._roles = roles
         self._quarantine = quarantine
@@ -106,14 +110,14 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
         self._database = database
         self._outgoing = outgoing
         self._writer = writer
-        self._recovery = FeedRecovery(peers=peers, outgoing=outgoing, writer=writer, trust=trust)
+        self._recovery = FeedRecovery(peers=peers, outgoing=outgoing, writer=writer, trust=self._trust)
         self._links = links
         self._partner_streams = partner_streams
         self._alarms = alarms
         self._capacity = capacity
         self._maintenance = maintenance
-        self._trust = trust
         self._tls = tls
+        self._callers = callers
         self._clock = clock
         self._stored = StoredStatus(
             database, alarms=alarms, quotas=quotas, maintenance=maintenance, roles=roles, standby=standby, clock=clock
@@ -151,12 +155,16 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
         return status
 
     async def ListLinks(self, request: pb.ListLinksRequest, context: Context) -> pb.ListLinksResponse:
-        stored = await asyncio.to_thread(self._feeds)
+        stored, oldest = await asyncio.to_thread(self._feeds)
         # Local feeds have no link, and their backlog would never end: only blocked ones are shown.
         known = {feed.origin: feed for feed in stored if feed.origin.channel not in KEPT or feed.state in BLOCKED}
         shown = {origin for origin in self._possible() if self._is_opened(origin)}
         origins = sorted({*known, *shown}, key=lambda o: (o.publisher != self._node, o.line))
-        return pb.ListLinksResponse(links=[self._link(origin, known.get(origin)) for origin in origins])
+        links = [self._link(origin, known.get(origin)) for origin in origins]
+        for link in links:
+            if at := oldest.get(link.origin):
+                link.oldest_waiting_at.CopyFrom(to_timestamp(at))
+        return pb.ListLinksResponse(links=links)
 
     async def SuspendLink(self, request: pb.SuspendLinkRequest, context: Context) -> pb.SuspendLinkResponse:
         validate(request)
@@ -239,54 +247,26 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
         self, request: pb.ListCertificatesRequest, context: Context
     ) -> pb.ListCertificatesResponse:
         own = self._tls.current().certificate
-        rows = [
-            pb.CertificateStatus(
-                owner=self._node,
-                use="gateway",
-                subject=str(own.identity),
-                fingerprint_sha256=own.fingerprint_sha256,
-                not_before=_timestamp(own.not_before),
-                not_after=_timestamp(own.not_after),
-            )
-        ]
-        for name, node in sorted(self._trust().directory.nodes.items()):
-            for pem in node.tls_ca_pems:
-                ca = inspect_ca(pem)
-                rows.append(
-                    pb.CertificateStatus(
-                        owner=name,
-                        use="ca",
-                        subject=ca.subject,
-                        fingerprint_sha256=ca.fingerprint_sha256,
-                        not_before=_timestamp(ca.not_before),
-                        not_after=_timestamp(ca.not_after),
-                    )
-                )
+        rows = certificate_rows(self._node, own, self._trust().directory, self._callers())
         return pb.ListCertificatesResponse(certificates=rows)
 
     async def ListKeys(self, request: pb.ListKeysRequest, context: Context) -> pb.ListKeysResponse:
-        directory = self._trust().directory
-        rows: list[pb.KeyStatus] = []
-        for name, node in sorted(directory.nodes.items()):
-            log_name = f"{directory.federation}/{name}"
-            rows.extend(_keys(name, "log", log_name, SignatureType.ED25519, node.log_keys))
-            receipts = receipts_key_name(directory.federation, name)
-            rows.extend(_keys(name, "receipts", receipts, SignatureType.COSIGNATURE, node.cosign_keys))
-        return pb.ListKeysResponse(keys=rows)
+        return pb.ListKeysResponse(keys=key_rows(self._trust().directory))
 
     async def GetDirectory(self, request: pb.GetDirectoryRequest, context: Context) -> pb.GetDirectoryResponse:
-        trusted = self._trust()
-        now = datetime.fromtimestamp(self._clock() / 1000, UTC)
-        return pb.GetDirectoryResponse(
-            directory=directory_pb2.DirectoryStatus(
-                federation=trusted.federation,
-                version=trusted.version,
-                expires_at=_timestamp(trusted.directory.expires_at),
-                in_grace=trusted.validity(now) is not Validity.CURRENT,
-                nodes=sorted(trusted.directory.nodes),
-                note=trusted.note,
-            )
-        )
+        return pb.GetDirectoryResponse(directory=directory_status(self._trust(), self._now()))
+
+    async def PreviewDirectory(
+        self, request: pb.PreviewDirectoryRequest, context: Context
+    ) -> pb.PreviewDirectoryResponse:
+        validate(request)
+        return await asyncio.to_thread(preview_of, request.note, self._store.state(), self._now())
+
+    async def TakeDirectory(self, request: pb.TakeDirectoryRequest, context: Context) -> pb.TakeDirectoryResponse:
+        validate(request)
+        current_call().record(subject_ids=[unverified_digest(request.note).hex()])
+        accepted = await asyncio.to_thread(self._store.take, request.note, self._now())
+        return pb.TakeDirectoryResponse(version=accepted.version)
 
     async def TestPartner(self, request: pb.TestPartnerRequest, context: Context) -> pb.TestPartnerResponse:
         validate(request)
@@ -300,13 +280,19 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
         hidden = self._visibility.hidden_from(current_call().principal.roles)
         return await asyncio.to_thread(self._absences.explain, request, hidden=hidden)
 
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock() / 1000, UTC)
+
     def _link_of(self, feed: Feed) -> tuple[pb.LinkState.ValueType, str]:
         link = self._link(feed.origin, feed)
         return link.state, feed.state_reason or link.suspension
 
-    def _feeds(self) -> list[Feed]:
+    def _feeds(self) -> tuple[list[Feed], Mapping[str, int]]:
+        """All feeds, and by name when the oldest entry of those between nodes was recorded that lags."""
         with self._database.read() as conn:
-            return feeds.list_all(conn)
+            stored = feeds.list_all(conn)
+            lagging = (view_of(conn, feed) for feed in stored if feed.origin.channel not in KEPT)
+            return stored, {view.feed.origin.line: view.oldest_at for view in lagging}
 
     def _is_opened(self, origin: FeedOrigin) -> bool:
         """Whether links open a feed, however empty it is."""
@@ -372,23 +358,3 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
         if status.last_exchange_at:
             link.last_exchange_at.CopyFrom(to_timestamp(status.last_exchange_at))
         return link
-
-
-def _keys(
-    node: str, use: str, name: str, algorithm: SignatureType, records: Iterable[KeyRecord]
-) -> Iterable[pb.KeyStatus]:
-    for record in records:
-        status = pb.KeyStatus(
-            node=node,
-            use=use,
-            vkey=verifier_of(name, record, algorithm).to_vkey(),
-            not_before=_timestamp(record.not_before),
-            not_after=_timestamp(record.not_after),
-        )
-        if record.revoked_at is not None:
-            status.revoked_at.CopyFrom(_timestamp(record.revoked_at))
-        yield status
-
-
-def _timestamp(time: datetime) -> Timestamp:
-    return to_timestamp(int(time.timestamp() * 1000))

@@ -186,6 +186,8 @@ def test_the_service_verifies_refuses_and_lists_the_audit_log(nodes: Federation,
             async with asyncio.timeout(10):  # what changes nothing is written to the audit log within a moment
                 while not await exported(client):  # noqa: ASYNC110  there is no event to wait for
                     await asyncio.sleep(0.05)
+            page = await client.evidence.audit_events_page(filter="principal = system/hk/auditor", page_size=1_000)
+            assert page.names == {received: "CASE-2026-0001"}, "by its case, and no other name"
             for wrong in ("result = maybe", "when = now", "result = allow AND result = deny"):
                 with pytest.raises(InvalidRequestError):
                     await client.evidence.audit_events_page(filter=wrong)

@@ -66,7 +66,14 @@ class Previews:
             notices=wire.quality_notices(content),
             recipients=recipients,
             agreements=self._agreements(now),
+            purposes=self._purposes(now),
         )
+
+    def _purposes(self, now: int) -> list[str]:
+        """Purposes of all agreements of this node that are in force."""
+        at = datetime.fromtimestamp(now // 1000, UTC)
+        own = (one for one in self._directory().agreements if self._node in (one.sender, one.recipient))
+        return sorted({purpose for one in own if one.in_force(at) for purpose in one.purposes})
 
     def _agreements(self, now: int) -> list[pb.AlertAgreement]:
         """Agreements in force that let this node send alerts."""

@@ -19,6 +19,9 @@ _KEY = (alerts.c.alert_id, alerts.c.publisher, alerts.c.recipient)
 _ALERT_COLUMNS = tuple(alerts.c.keys())
 _LAST_TIME = 2**63 - 1
 _BY_IDS = PreparedList(select(alerts).where(alerts.c.alert_id.in_(bindparam("values", expanding=True))))
+_CASES = PreparedList(
+    select(alerts.c.alert_id, alerts.c.case_reference).where(alerts.c.alert_id.in_(bindparam("values", expanding=True)))
+)
 _BY_ID = Prepared(select(alerts).where(alerts.c.alert_id == bindparam("alert")))
 _WITH_PAYLOADS = PreparedList(
     select(alerts, entries.c.payload)
@@ -107,6 +110,11 @@ def beginning(conn: Connection, text: str, *, publisher: str = "", limit: int) -
         .limit(limit)
     )
     return [(row[0], row[1]) for row in conn.execute(found)]
+
+
+def case_references(conn: Connection, alert_ids: Iterable[str]) -> dict[str, str]:
+    """Case references by id of the alert; without alerts that have none, or aren't here."""
+    return {row[0]: row[1] for row in _CASES(conn, set(alert_ids)) if row[1]}
 
 
 def add(conn: Connection, new: Sequence[AlertRow]) -> None:

@@ -54,6 +54,9 @@ _NEWEST_ENTRIES = Prepared(
 )
 _ids: BindParameter[Any] = bindparam("values", expanding=True)
 _AT = PreparedList(_EVENTS.where(alert_events.c.position.in_(_ids)))
+_ALERTS_AT = PreparedList(
+    select(alert_events.c.publisher, alert_events.c.alert_id).where(alert_events.c.position.in_(_ids)).distinct()
+)
 _FIRST_ACKNOWLEDGED = PreparedList(
     select(
         alert_events.c.alert_id,
@@ -112,6 +115,11 @@ def after(conn: Connection, position: int, limit: int) -> list[tuple[AlertEventR
 def at_positions(conn: Connection, positions: Collection[int]) -> list[tuple[AlertEventRow, str, bytes]]:
     """Events at positions, in order, each with origin line and payload (empty when erased)."""
     return sorted(map(_event, _AT(conn, positions)), key=lambda event: event[0].position)
+
+
+def alerts_at(conn: Connection, positions: Collection[int]) -> set[tuple[str, str]]:
+    """Publisher and id of the alerts of events at positions."""
+    return {(row[0], row[1]) for row in _ALERTS_AT(conn, positions)}
 
 
 def of_alert(conn: Connection, publisher: str, alert_id: str) -> Iterator[tuple[AlertEventRow, str, bytes]]:

@@ -96,7 +96,7 @@ def take(
         )
     ):
         raise OptionError(_("nothing was changed; --yes takes it without being asked"))
-    put_in_place(settings.directory.file, offer, state)
+    put_in_place(settings.directory.file, offer.version.note, state)
     _print_file(output, _("Directory put in place"), settings.directory.file, offer.version, partner=offer.partner)
     output.note(_("A running node puts it in force within seconds; `gateway status` shows it."))
 

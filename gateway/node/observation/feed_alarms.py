@@ -1,4 +1,4 @@
-"""Alarms about feeds whose state needs an operator: quarantine, restore, fork, waiting entries, defects."""
+"""Alarms about feeds whose state needs an operator: quarantine, restore, fork, suspension, waiting entries, defects."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from gateway.contract.ids import URGENT_ALERTS
-from gateway.feed.service.alarms import FEED, FEED_DEFECT, FEED_WAITING, Alarms
+from gateway.feed.service.alarms import FEED, FEED_DEFECT, FEED_WAITING, LINK_SUSPENDED, Alarms
 from gateway.feed.tables.dispositions import DefectRow
 from gateway.feed.tables.feeds import Feed, FeedState
 from gateway.plurals import counted
@@ -24,6 +24,7 @@ def tell_of_feeds(alarms: Alarms, feeds: Sequence[Feed], defects: Iterable[Defec
     """Makes the alarms those of the feeds as they are stored now. Thread-safe."""
     for state in BLOCKED:
         alarms.keep(f"{FEED}_{state.name}", _blocked(feeds, state))
+    alarms.keep(LINK_SUSPENDED, _suspended(feeds))
     alarms.keep(FEED_WAITING, _waiting(feeds))
     alarms.keep(
         FEED_DEFECT,
@@ -42,6 +43,15 @@ def _blocked(feeds: Iterable[Feed], state: FeedState) -> _Messages:
         feed.origin.line: (f"{feed.origin}: {feed.state_reason}", feed.state_since)
         for feed in feeds
         if feed.state is state and not _unused(feed)
+    }
+
+
+def _suspended(feeds: Iterable[Feed]) -> _Messages:
+    """Links that an operator of this node has stopped, with the reason that was given."""
+    return {
+        feed.origin.line: (f"{feed.origin} is suspended here: {feed.suspension}", feed.suspended_since)
+        for feed in feeds
+        if feed.suspended and feed.state is not FeedState.CLOSED
     }
 
 

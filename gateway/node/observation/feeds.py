@@ -161,7 +161,7 @@ def read_state(conn: Connection) -> FeedsSnapshot:
     """Everything in one snapshot: a few rows for each feed."""
     indexed = record_progress.indexed(conn)
     return FeedsSnapshot(
-        views=[_view(conn, feed) for feed in feeds.list_all(conn) if feed.origin.channel not in KEPT],
+        views=[view_of(conn, feed) for feed in feeds.list_all(conn) if feed.origin.channel not in KEPT],
         defects=dispositions.oldest_defects(conn, MAX_DEFECTS_SHOWN),
         head=journal.head_position(conn),
         projected=journal.projected_position(conn),
@@ -172,7 +172,8 @@ def read_state(conn: Connection) -> FeedsSnapshot:
     )
 
 
-def _view(conn: Connection, feed: Feed) -> FeedView:
+def view_of(conn: Connection, feed: Feed) -> FeedView:
+    """A feed with what has no receipt, or is pending."""
     done = feed.receipted_size if feed.direction == "out" else feed.journaled_size
     if done >= feed.size:
         return FeedView(feed, 0, 0)

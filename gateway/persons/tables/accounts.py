@@ -6,11 +6,16 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
+from gateway.db.statements import PreparedList
 from gateway.persons.rules.accounts import AccountSource, PasskeyRow, PersonAccount
 from gateway.persons.tables.schema import person_enrolments, person_passkeys, persons
 from gateway.trust.rules.permissions import Role
+
+_DISPLAY_NAMES = PreparedList(
+    select(persons.c.name, persons.c.display_name).where(persons.c.name.in_(bindparam("values", expanding=True)))
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +60,11 @@ def active_persons(conn: Connection) -> list[PersonAccount]:
     """All that aren't disabled, by name."""
     statement = select(persons).where(persons.c.disabled.is_(False)).order_by(persons.c.name)
     return [account_of(row) for row in conn.execute(statement).mappings()]
+
+
+def display_names(conn: Connection, names: Iterable[str]) -> dict[str, str]:
+    """What colleagues call these persons, by name; without unknown ones."""
+    return {row[0]: row[1] for row in _DISPLAY_NAMES(conn, set(names))}
 
 
 def add(conn: Connection, account: PersonAccount) -> None:

@@ -182,7 +182,7 @@ def test_a_crash_between_the_file_and_the_kept_versions_leaves_the_way(machine: 
         store.offer(note, "hk")
     offer = store.state().newest(NOW)
     assert offer is not None
-    put_in_place(machine.file, offer, store.state())
+    put_in_place(machine.file, offer.version.note, store.state())
     started = machine.store()
     assert (started.trusted().version, machine.kept) == (3, ["000001.note", "000002.note", "000003.note"])
 
@@ -197,11 +197,11 @@ def test_what_an_operator_has_put_there_meanwhile_stays(machine: Machine, other:
     assert offer is not None
     machine.file.write_bytes(other)
     with pytest.raises(DirectoryError, match="it is left alone"):
-        put_in_place(machine.file, offer, store.state())
+        put_in_place(machine.file, offer.version.note, store.state())
     assert machine.file.read_bytes() == other
     machine.file.unlink()
     with pytest.raises(DirectoryError, match="No such file"):
-        put_in_place(machine.file, offer, store.state())
+        put_in_place(machine.file, offer.version.note, store.state())
     assert not machine.file.exists()
 
 
