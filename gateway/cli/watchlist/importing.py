@@ -23,6 +23,7 @@ from gateway.cli.watchlist.files import (
 )
 from gateway.cli.watchlist.reading import ImportTally, print_not_understood
 from gateway.cli.watchlist.values import list_name
+from gateway.cli.watchlist.wide import wide_rows
 from gateway.contract.enum_words import choices
 from gateway.errors import OptionError
 from gateway.formats.lists.rows import ListOptions, ListRow
@@ -78,6 +79,10 @@ ReasonOption = Annotated[
     str, typer.Option("--reason", help=_("With --prune: why they are withdrawn, for the partners."))
 ]
 NoteOption = Annotated[str, typer.Option(help=_("A note for the approver; the file's name without it."))]
+WideOption = Annotated[
+    bool,
+    typer.Option("--wide", help=_("Import new entries too that would match ten times a day or more.")),
+]
 DryRunOption = Annotated[
     bool, typer.Option("--dry-run", help=_("Print the entries as JSON lines; change nothing, need no gateway."))
 ]
@@ -108,6 +113,7 @@ def import_(
     reason: ReasonOption = "",
     note: NoteOption = "",
     strict: StrictOption = False,
+    wide: WideOption = False,
     dry_run: DryRunOption = False,
     releasable_to: ReleasableOption = None,
     legal_basis: LegalBasisOption = "",
@@ -161,7 +167,7 @@ def import_(
             _print(output, source, options, strict=strict)
         else:
             about = note or source.file.name
-            _import(target, output, source, options, note=about, prune_reason=reason, strict=strict)
+            _import(target, output, source, options, note=about, prune_reason=reason, strict=strict, wide=wide)
 
 
 def _require_reason(*, prune: bool, reason: str) -> None:
@@ -210,19 +216,26 @@ def _import(
     note: str,
     prune_reason: str,
     strict: bool,
+    wide: bool,
 ) -> None:
     held_back = _held_back(output, source, options, strict=strict) if prune_reason else ""
+    compared = ImportTally(doubts=DoubtTally(strict))
+    to_compare = iter(()) if wide else compared.take(source.rows(options))  # a header may be wrong: before it is asked
     reading = ImportTally(doubts=DoubtTally(strict))
-    rows = reading.take(source.rows(options))  # before the gateway is asked: a header may be wrong
 
     async def work(client: GatewayClient) -> ImportEntriesResponse:
+        if not wide:
+            rows = (ImportRow(id=row.id, line=row.line, content=row.content) for row in to_compare)
+            reading.wide = await wide_rows(client, output, options.list, rows)
         with output.progress(_("Importing"), source.size_bytes) as advance:
-            followed = _followed(source, rows, advance)
+            followed = _followed(source, reading.take(source.rows(options)), advance)
             return await client.watchlist.import_entries(
-                options.list, followed, note=note, prune_reason="" if held_back else prune_reason
+                options.list, followed, note=note, prune_reason="" if held_back or reading.wide else prune_reason
             )
 
     response = target.run(work)
+    if reading.wide and prune_reason and not held_back:
+        held_back = _("entries that match too much were left out")
     _report(output, options.list, reading, response, held_back)
 
 
@@ -257,7 +270,15 @@ def _report(output: Output, name: str, reading: ImportTally, response: ImportEnt
     output.facts(title, _facts(name, reading, response), data=_data(name, reading, response, held_back))
     _note_what_follows(output, response, held_back)
     print_not_understood(output, reading)
-    if _print_problems(output, reading, response) or held_back:
+    for entry_id, per_day in reading.wide.items():
+        output.warning(
+            _(
+                "{id} was left out: it would match {number} times a day. Make it narrower, or import it with --wide",
+                id=entry_id,
+                number=per_day,
+            )
+        )
+    if _print_problems(output, reading, response) or held_back or reading.wide:
         raise typer.Exit(EXIT_INCOMPLETE if took else EXIT_FAILED)
 
 
@@ -272,6 +293,8 @@ def _facts(name: str, reading: ImportTally, response: ImportEntriesResponse) -> 
         N_("Refused"): response.refused_count,
         N_("Rows that can't be read"): reading.bad_lines,
     }
+    if reading.wide:
+        facts[N_("Left out: they match too much")] = len(reading.wide)
     if reading.skipped:
         facts[N_("Not entries of a list")] = len(reading.skipped)
     if reading.not_understood:
@@ -295,6 +318,7 @@ def _data(name: str, reading: ImportTally, response: ImportEntriesResponse, held
         "problems": reading.bad,
         "skipped": reading.skipped,
         "not_understood": reading.not_understood,
+        "left_out": reading.wide,
         "not_pruned": held_back,
         "proposed_before": response.proposed_before,
         "notices": reading.doubts.notices,

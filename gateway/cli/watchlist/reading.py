@@ -36,13 +36,14 @@ class NotUnderstood:
 
 @dataclass(slots=True)
 class ImportTally:
-    """Rows of a file read so far."""
+    """Rows of a file read so far; `wide`: ids that aren't taken, with the matches a day that they would have."""
 
     rows: int = 0
     bad: list[BadRow] = field(default_factory=list)
     skipped: list[SkippedRow] = field(default_factory=list)
     not_understood: list[NotUnderstood] = field(default_factory=list)
     doubts: DoubtTally = field(default_factory=DoubtTally)
+    wide: dict[str, int] = field(default_factory=dict)
 
     def take(self, rows: Iterator[Row]) -> Iterator[ListRow]:
         """Rows that can be used; the others are noted."""
@@ -51,6 +52,8 @@ class ImportTally:
                 self.bad.append(row)
             elif isinstance(row, SkippedRow):
                 self.skipped.append(row)
+            elif row.id in self.wide:
+                continue
             elif errors := self.doubts.note(row.line, entry_doubts(row.content), id=row.id):
                 self.bad += [BadRow(row.line, row.id, notice.field, notice.reason) for notice in errors]
             else:
