@@ -19,6 +19,7 @@ from gateway.cli.history.criteria import TRACED, with_criteria, with_grounds
 from gateway.cli.history.search import EXIT_PARTLY_ANSWERED, WAIT_S, NodeOption, TimeoutOption, WaitOption
 from gateway.cli.history.values import ANSWERED, answer_line
 from gateway.cli.output import JsonOption, Output, reports_errors
+from gateway.cli.pdf import pdf_of, require_browser
 from gateway.cli.values import as_dict, recipients
 from gateway.errors import OptionError
 from gateway.translation.messages import LANGUAGES, environment_language, in_language, known_language
@@ -29,6 +30,9 @@ from gateway.v1.history_service_pb2 import TraceConsignmentResponse
 from gateway.v1.trace_pb2 import DraftAlert, Trace
 
 HtmlOption = Annotated[Path | None, typer.Option("--html", help=_("Write the report into this file too."))]
+PdfOption = Annotated[
+    Path | None, typer.Option("--pdf", help=_("Write it as a PDF too, by the Chromium of this machine."))
+]
 DraftOption = Annotated[
     Path | None, typer.Option("--draft", help=_("Write a draft alert of the contradictions into this file."))
 ]
@@ -62,6 +66,7 @@ def trace(
     partner_timeout: TimeoutOption = 0.0,
     wait_indexed: WaitOption = WAIT_S,
     html: HtmlOption = None,
+    pdf: PdfOption = None,
     draft: DraftOption = None,
     draft_rules: DraftRulesOption = None,
     replace: ReplaceOption = False,
@@ -90,7 +95,8 @@ def trace(
     3 not every node answered, or records aren't indexed yet: the answers are shown.
     """
     output, tag = Output(as_json), known_language(language) if language else environment_language()
-    _require_new([path for path in (html, draft) if path is not None], replace=replace)
+    _require_new([path for path in (html, pdf, draft) if path is not None], replace=replace)
+    browser = require_browser() if pdf is not None else None
     response = target.run(
         lambda client: client.history.trace(
             criteria,
@@ -104,11 +110,15 @@ def trace(
     )
     _show(output, response, criteria, grounds)
     if not response.trace.legs:
-        for path in filter(None, (html, draft)):
+        for path in filter(None, (html, pdf, draft)):
             output.warning(_("{path} wasn't written: no record of this consignment was found", path=path))
-    elif html is not None:
-        write_output(html, _report(response.trace, criteria, grounds, tag), replace=replace)
-        output.note(_("Written: {path}", path=html))
+    elif html is not None or pdf is not None:
+        report = _report(response.trace, criteria, grounds, tag)
+        printed = pdf_of(report, browser) if browser is not None else b""
+        for file, content in ((html, report), (pdf, printed)):
+            if file is not None:
+                write_output(file, content, replace=replace)
+                output.note(_("Written: {path}", path=file))
     if draft is not None and response.trace.legs:
         _write_drafts(output, response, draft, replace=replace)
     _exit_if_unanswered(output, response)
