@@ -19,7 +19,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.client import GatewayClient, approval_of
-from gateway.console.page import client, console_of, form, own_path, render, session
+from gateway.console.form import own_path
+from gateway.console.page import client, console_of, form, render, session
+from gateway.contract.validation import validate
 from gateway.translation.messages import gettext as _
 
 CHALLENGE: Final = "approval-challenge"
@@ -40,9 +42,11 @@ async def approving_client(
         back: where somebody goes who doesn't approve; the start without it.
 
     Raises:
+        InvalidRequestError: the message breaks a rule of the contract; nobody is asked to approve it.
         MalformedError: the authenticator's answer isn't JSON.
     """
     sent = form(request)
+    validate(message)
     if sent.text(CHALLENGE) and sent.raw(RESPONSE):
         approval = approval_of(sent.text(CHALLENGE), sent.raw(RESPONSE))
         return console_of(request).client.acting_for(session(request).signed_in.assertion, approval)
@@ -60,3 +64,10 @@ async def approving_client(
         action=request.url.path,
         back=own_path(back),
     )
+
+
+def approval_hint(passkeys: int) -> str:
+    """What a form says of its approval, by the number of the person's passkeys."""
+    if passkeys:
+        return _("Your passkey is asked for.")
+    return _("You have no passkey: your password alone stands for it.")

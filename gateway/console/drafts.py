@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from gateway.client import new_request_id
 from gateway.console.form import Form
+from gateway.console.shown import PREFIX
 from gateway.errors import GatewayError
 from gateway.translation.messages import gettext as _
 from gateway.v1.casework_service_pb2 import DraftField, FormDraft
@@ -75,7 +76,9 @@ def way_back(request: Request) -> str:
     draft_id = _id_in(request.state.form)
     if request.method == "POST" and draft_id and title_of(request.url.path):
         return draft_path(draft_id)
-    return request.url.path + (f"?{request.url.query}" if request.method == "GET" and request.url.query else "")
+    if request.method == "POST" and request.state.session is not None:
+        return f"{PREFIX}/{request.state.shown}"
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
 
 
 def draft_of(sent: Form, goes_to: str) -> FormDraft | None:

@@ -18,7 +18,6 @@ from gateway.translation.condition_texts import condition_text
 from gateway.translation.match_reasons import said
 from gateway.translation.notices import noticed
 from gateway.translation.plain_text import printable
-from gateway.translation.refusals import refused
 from gateway.translation.rule_sentences import explained
 from gateway.translation.trace_sentences import link_reason
 
@@ -61,6 +60,12 @@ def day(value: Timestamp | datetime | None) -> Markup | str:
     if at is None:
         return NOTHING
     return Markup('<time datetime="{}">{}</time>').format(at.date().isoformat(), _date(at))
+
+
+def day_text(value: Timestamp | datetime) -> str:
+    """The same for a text."""
+    at = as_datetime(value)
+    return NOTHING if at is None else _date(at)
 
 
 def clock(value: Timestamp | datetime | None) -> Markup | str:
@@ -151,7 +156,6 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
         quantities,
         link_reason,
         noticed,
-        refused,
         condition_text,
         said,
     )

@@ -10,15 +10,18 @@ from zoneinfo import ZoneInfo
 
 from starlette.datastructures import FormData, UploadFile
 
-from gateway.errors import InvalidRequestError
+from gateway.console.views.alerts.field_names import violation_text
+from gateway.errors import InvalidRequestError, Violation
 from gateway.translation.messages import gettext as _
-from gateway.translation.refusals import refused
 
 NOT_KEPT: Final = frozenset({"csrf", "confirmed", "approval"})
 """Fields that hold for one sending: a form that is given back is shown before it is sent, and approved anew."""
 
 LOST_FILE: Final = "lost_file"
 """Names a file that came with a form which couldn't be taken: only the person has it still."""
+
+MAX_FILES: Final = 8
+"""Most files that come with a form; a script sends more of them before it."""
 
 
 @dataclass(slots=True)
@@ -30,7 +33,7 @@ class Form:
 
     values: dict[str, list[str]] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
-    uploads: dict[str, UploadFile] = field(default_factory=dict)
+    uploads: dict[str, list[UploadFile]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, data: FormData) -> Form:
@@ -39,8 +42,8 @@ class Form:
         for name, value in data.multi_items():
             if isinstance(value, str):
                 form.values.setdefault(name, []).append(value.replace("\r\n", "\n").replace("\r", "\n"))
-            else:
-                form.uploads[name] = value
+            elif value.filename:
+                form.uploads.setdefault(name, []).append(value)
         return form
 
     @classmethod
@@ -60,6 +63,11 @@ class Form:
     def all(self, name: str) -> list[str]:
         """All values of a name, e.g. of checkboxes, without empty ones."""
         return [value.strip() for value in self.values.get(name, ()) if value.strip()]
+
+    def upload(self, name: str) -> UploadFile | None:
+        """The file that was chosen, the last where there are several; None without one."""
+        uploads = self.uploads.get(name)
+        return uploads[-1] if uploads else None
 
     def required(self, name: str, problem: str = "") -> str:
         """The value; without one the problem is noted."""
@@ -99,7 +107,8 @@ class Form:
     def kept(self) -> list[tuple[str, str]]:
         """Fields of a form that couldn't be taken, to send it once more; of its files the names."""
         fields = [(name, value) for name, values in self.values.items() if name not in NOT_KEPT for value in values]
-        return fields + [(LOST_FILE, upload.filename) for upload in self.uploads.values() if upload.filename]
+        files = (upload for uploads in self.uploads.values() for upload in uploads)
+        return fields + [(LOST_FILE, upload.filename or "") for upload in files]
 
     def problem(self, name: str) -> str:
         return self.problems.get(name, "")
@@ -111,9 +120,13 @@ class Form:
         """
         for violation in error.violations:
             name = next((name for path, name in fields.items() if violation.field.startswith(path)), "")
-            problem = refused(violation.message)
-            text = problem if name else f"{violation.field}: {problem}"
+            text = self.broken(name, violation)
             self.problems[name] = f"{self.problems[name]}; {text}" if name in self.problems else text
+
+    def broken(self, name: str, violation: Violation) -> str:
+        """What the field of a name has wrong, in words: where it is empty, that it isn't given."""
+        is_empty = bool(name) and violation.rule == "string.pattern" and not self.text(name)
+        return violation_text(violation.field, "value is required" if is_empty else violation.message)
 
     @property
     def is_good(self) -> bool:
@@ -121,3 +134,18 @@ class Form:
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.values)
+
+
+SHOWN_CHARS: Final = 12
+"""Characters from which a field of a form that is given back is shown: what somebody would have to write again."""
+
+
+def is_prose(value: str) -> bool:
+    """Whether a field's value is text that somebody wrote, and no id, code, date or choice."""
+    return len(value) >= SHOWN_CHARS and (not value.isascii() or len(value.split()) > 1)
+
+
+def own_path(path: str, fallback: str = "/") -> str:
+    """A path of this console that a browser may be sent to, or the fallback: never another site."""
+    inside = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable() and "\\" not in path
+    return path if inside else fallback

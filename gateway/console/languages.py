@@ -1,17 +1,25 @@
-"""Chooses language, locale and time zone: by person, then cookie, then browser."""
+"""Chooses language, locale and time zone: by person, then cookie, then browser. Keeps choices in the browser."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import Locale
+from starlette.responses import Response
 
 from gateway.translation.messages import LANGUAGES, SOURCE, language_of
+from gateway.v1.person_pb2 import Preferences
 
 LANGUAGE_COOKIE: Final = "language"
+
+THEME_COOKIE: Final = "theme"
+THEMES: Final = ("light", "dark")
+
+_YEAR_S: Final = 365 * 24 * 3600
 
 MAX_ACCEPT_CHARS: Final = 256
 """Characters of Accept-Language that are read; browsers send some sixty."""
@@ -69,3 +77,23 @@ def _weight(parameter: str) -> float:
     except ValueError:
         return 0.0
     return weight if 0 <= weight <= 1 else 0.0
+
+
+def chosen_theme(person: Preferences | None, cookies: Mapping[str, str]) -> str:
+    """Light or dark, of a person who is signed in or of the browser; empty: as the device has it."""
+    chosen = person.theme if person is not None else cookies.get(THEME_COOKIE, "")
+    return chosen if chosen in THEMES else ""
+
+
+def zone_named(name: str) -> ZoneInfo:
+    """The time zone of a name; UTC for one that isn't known."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")
+
+
+def remembered(response: Response, name: str, value: str) -> Response:
+    """The response, with a choice that the browser keeps for a year."""
+    response.set_cookie(name, value, max_age=_YEAR_S, path="/", secure=True, httponly=True, samesite="lax")
+    return response

@@ -25,6 +25,14 @@ MOST_ROWS: Final = 200
 """Rows that are looked through, from the beginning of the page of the list."""
 
 
+NUMBER: Final = "page"
+TRAIL: Final = "before"
+"""Names in a page's address line: its number, and where each of the pages before it began, "-" for the first."""
+
+MOST_TRAIL: Final = 6
+MOST_PAGES: Final = 100_000
+
+
 @dataclass(frozen=True, slots=True)
 class AskedList:
     """A list as it is asked for.
@@ -50,7 +58,7 @@ class AskedList:
         text = self.text(after=after)
         return f"/inbox?{text}" if text else "/inbox"
 
-    async def page(self, client: GatewayClient, *, size: int, with_facets: bool = False) -> ListInboxResponse:
+    async def page(self, client: GatewayClient, *, size: int, with_facets: bool = True) -> ListInboxResponse:
         """The page of the list."""
         return await client.casework.inbox_page(
             self.query.filter,
@@ -68,6 +76,36 @@ async def asked_list(client: GatewayClient, params: QueryParams) -> AskedList:
     current = next((view for view in views if view.view_id == named), None)
     query = InboxQuery.of(params.getlist) if current is None else InboxQuery.of_view(current.filter, current.order)
     return AskedList(query, views, current, params.get("after", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class ListPages:
+    """Where a page stands in its list, and the pages around it; the address line has where the last pages began."""
+
+    first: str
+    previous: str
+    following: str
+    begin: int
+    end: int
+
+    @classmethod
+    def of(cls, asked: AskedList, params: QueryParams, page: ListInboxResponse, *, size: int) -> ListPages:
+        """By the address line of a page; `size`: rows of a full page."""
+        number = max(1, _number(params.get(NUMBER, "1"), MOST_PAGES))
+        trail = params.getlist(TRAIL)[-MOST_TRAIL:] if asked.after else []
+        following, begin = page.next_page_token, (number - 1) * size + 1
+
+        def href(after: str, number: int, trail: Sequence[str]) -> str:
+            pairs = [(NUMBER, str(number)), *((TRAIL, one) for one in trail)]
+            return f"{asked.href(after=after)}&{urlencode(pairs)}" if after else asked.href()
+
+        return cls(
+            first=asked.href() if asked.after else "",
+            previous=href(trail[-1].strip("-"), number - 1, trail[:-1]) if trail else "",
+            following=href(following, number + 1, [*trail, asked.after or "-"]) if following else "",
+            begin=begin,
+            end=begin + len(page.rows) - 1,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +137,7 @@ async def neighbours(client: GatewayClient, params: QueryParams, alert: AlertRef
     if text is None or len(text) > MOST_CHARS:
         return None
     asked = await asked_list(client, QueryParams(text))
-    page = await asked.page(client, size=MOST_ROWS)
+    page = await asked.page(client, size=MOST_ROWS, with_facets=False)
     rows = list({key_of(row): row for row in page.rows}.items())
     keys = [key for key, _row in rows]
     own = alert.publisher, alert.alert_id

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from jinja2 import Environment
 from markupsafe import Markup
@@ -27,18 +26,25 @@ from starlette.routing import Route
 from gateway.client import GatewayClient
 from gateway.console.current import CurrentPage, set_current_page
 from gateway.console.drafts import draft_id_of, keep_or_forget, way_back
-from gateway.console.form import LOST_FILE, Form
-from gateway.console.languages import LANGUAGE_COOKIE, ReaderLocale, chosen_language
+from gateway.console.form import LOST_FILE, MAX_FILES, Form, is_prose
+from gateway.console.languages import (
+    LANGUAGE_COOKIE,
+    ReaderLocale,
+    chosen_language,
+    chosen_theme,
+    zone_named,
+)
 from gateway.console.navigation import NavigationEntry, shown_entries
-from gateway.console.problems import PageProblem, defect, missing_page, problem_of, refused_form, unreadable_form
+from gateway.console.problems import PageProblem, defect, problem_of, refused_form, unreadable_form
 from gateway.console.reading.reader import ListReader
 from gateway.console.server.security import SAFE_METHODS, csrf_token, is_csrf_token, is_same_origin
 from gateway.console.session import Cookies, Session, Sessions, new_visit
 from gateway.console.settings import ConsoleSettings
-from gateway.console.spool import Spool
-from gateway.errors import GatewayError, Kind
+from gateway.console.shown import ShownPages, new_token
+from gateway.console.spool import PartialFiles, Spool
+from gateway.errors import GatewayError, Kind, PermissionDeniedError
 from gateway.translation.messages import gettext as _
-from gateway.translation.messages import in_language
+from gateway.translation.messages import in_language, language
 
 if TYPE_CHECKING:
     from gateway.console.live import Live
@@ -61,16 +67,8 @@ ENDED: Final = "event: ended\ndata: {}\n\n"
 MAX_FIELDS: Final = 2_000
 """Most fields of a form: an alert of 200 goods has about 1,600."""
 
-MAX_FILES: Final = 8
-
-SHOWN_CHARS: Final = 12
-"""Characters from which a field of a form that is given back is shown: what somebody would have to write again."""
-
 _PASSING: Final = frozenset({Kind.UNAVAILABLE, Kind.RESOURCE_EXHAUSTED, Kind.DEADLINE_EXCEEDED})
 """Kinds of errors after which the same form may be sent again: its request id makes it one step."""
-
-THEME_COOKIE: Final = "theme"
-THEMES: Final = ("light", "dark")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,12 +83,14 @@ class ConsoleParts:
     live: Live
     navigation: Sequence[NavigationEntry]
     spool: Spool
+    coming: PartialFiles
     lists: ListReader = field(default_factory=ListReader)
+    shown: ShownPages = field(default_factory=ShownPages)
 
     @property
     def authority(self) -> str:
         """Name of the authority on the pages."""
-        return self.settings.title or self.client.node_name.upper()
+        return self.settings.title_in(language()) or self.client.node_name.upper()
 
 
 def console_of(request: Request) -> ConsoleParts:
@@ -134,6 +134,12 @@ def has_role(request: Request, *roles: str) -> bool:
     return present is not None and not present.roles.isdisjoint(roles)
 
 
+def require_role(request: Request, roles: frozenset[str]) -> None:
+    """Raises PermissionDeniedError for a person from whom the gateway wouldn't take what the page sends."""
+    if not has_role(request, *roles):
+        raise PermissionDeniedError(_("Your roles don't open this page."))
+
+
 def is_fragment(request: Request) -> bool:
     """Whether htmx asks for a part of a page."""
     return request.headers.get("hx-request") == "true"
@@ -147,12 +153,6 @@ def is_background(request: Request) -> bool:
 def redirect(path: str) -> Response:
     """Sends the browser to a page of this console after a form, so that reloading it sends nothing again."""
     return RedirectResponse(path, status_code=303)
-
-
-def own_path(path: str, fallback: str = "/") -> str:
-    """A path of this console that a browser may be sent to, or the fallback: never another site."""
-    inside = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable() and "\\" not in path
-    return path if inside else fallback
 
 
 def render(
@@ -183,7 +183,7 @@ def rendered(request: Request, template: str, **context: Any) -> Markup:
             "place": reader_locale(request),
             "authority": console.authority,
             "navigation": shown_entries(console.navigation, present.roles) if present else (),
-            "theme": _theme(request),
+            "theme": chosen_theme(present.signed_in.preferences if present else None, request.cookies),
             "nonce": request.state.nonce,
             "form": request.state.form,
             "title": "",
@@ -211,7 +211,14 @@ def show_problem(request: Request, problem: PageProblem, *, kept: Sequence[tuple
     )
 
 
-def page_route(path: str, handler: Handler, *, methods: Sequence[str] = ("GET",), public: bool = False) -> Route:
+def page_route(
+    path: str,
+    handler: Handler,
+    *,
+    methods: Sequence[str] = ("GET",),
+    public: bool = False,
+    roles: frozenset[str] | None = None,
+) -> Route:
     """A route of a page.
 
     Args:
@@ -219,10 +226,16 @@ def page_route(path: str, handler: Handler, *, methods: Sequence[str] = ("GET",)
         handler: called with a person (unless public), a checked form and the reader's language.
         methods: of HTTP; forms are sent by POST.
         public: also before sign-in.
+        roles: who may send from this page, and so may open it; None: everybody.
     """
 
+    async def for_roles(request: Request) -> Response:
+        if roles is not None:
+            require_role(request, roles)
+        return await handler(request)
+
     async def answer(request: Request) -> Response:
-        return await _answered(request, handler, public=public)
+        return await _answered(request, for_roles, public=public)
 
     answer.__name__ = handler.__name__
     return Route(path, answer, methods=list(methods))
@@ -253,7 +266,7 @@ async def _handled(
 ) -> Response:
     try:
         refusal = await _refusal(request, visit, outage=outage, public=public)
-        return refusal or await keep_or_forget(request, await handler(request))  # 5
+        return refusal or _kept_page(request, await keep_or_forget(request, await handler(request)))  # 5
     except GatewayError as error:
         return _failed(request, error, public=public)
     except HTTPException as error:  # a form that can't be read, or has too many fields
@@ -263,6 +276,14 @@ async def _handled(
     except Exception:
         log.exception("a page of the console failed", extra={"path": request.url.path})
         return show_problem(request, defect())
+
+
+def _kept_page(request: Request, response: Response) -> Response:
+    """The way to the page that a person's form has led to, so that Back and a reload send nothing again."""
+    present = session_or_none(request)
+    if present is None or request.method in SAFE_METHODS or is_fragment(request):
+        return response
+    return console_of(request).shown.keep(request.state.shown, present.token, response, nonce=request.state.nonce)
 
 
 async def _refusal(request: Request, visit: str, *, outage: GatewayError | None, public: bool) -> Response | None:
@@ -293,7 +314,7 @@ def _unproven_form(request: Request, *, outage: GatewayError | None, public: boo
 def _kept_form(request: Request, kept: Sequence[tuple[str, str]]) -> Response:
     """What somebody wrote in a session that has ended, to go on with in another."""
     status = 401 if request.state.session is None else 403
-    written = [value for name, value in kept if name != LOST_FILE and _is_prose(value)]
+    written = [value for name, value in kept if name != LOST_FILE and is_prose(value)]
     files, title = any(name == LOST_FILE for name, _value in kept), _("What you wrote is still here")
     return render(request, "kept_form.html", title=title, status=status, kept=kept, written=written, files=files)
 
@@ -304,11 +325,6 @@ def _is_page(request: Request) -> bool:
     Such a part after a session's end would begin a visit that the forms of the next page don't belong to.
     """
     return not is_background(request) and request.headers.get("sec-fetch-dest", "document") == "document"
-
-
-def _is_prose(value: str) -> bool:
-    """Whether a field's value is text that somebody wrote, and no id, code, date or choice."""
-    return len(value) >= SHOWN_CHARS and (not value.isascii() or len(value.split()) > 1)
 
 
 def _kept(request: Request, *, public: bool) -> list[tuple[str, str]]:
@@ -326,10 +342,10 @@ async def _find_session(request: Request) -> GatewayError | None:
     console = console_of(request)
     request.state.session = None
     request.state.form = Form()
-    background = is_background(request)
+    request.state.shown = new_token()
     try:
         token = console.cookies.session_token(request)
-        request.state.session = await console.sessions.session_of(token, background=background)
+        request.state.session = await console.sessions.session_of(token, background=is_background(request))
     except GatewayError as error:
         return error
     return None
@@ -343,8 +359,8 @@ def _begin_page(request: Request, visit: str) -> None:
         cookie=request.cookies.get(LANGUAGE_COOKIE, ""),
         accepted=request.headers.get("accept-language", ""),
     )
-    zone = _zone((preferences.zone if preferences else "") or console_of(request).settings.zone)
-    request.state.place = ReaderLocale(language, zone)
+    zone = (preferences.zone if preferences else "") or console_of(request).settings.zone
+    request.state.place = ReaderLocale(language, zone_named(zone))
     secret = present.token if present else visit
     set_current_page(CurrentPage(request.state.place, csrf_token(secret), request.state.nonce))
 
@@ -378,21 +394,3 @@ def _to_sign_in(request: Request) -> Response:
     if is_fragment(request):  # a part that asked by itself stays as it is: somebody may be writing beside it
         return Response(status_code=204, headers={} if is_background(request) else {"HX-Refresh": "true"})
     return redirect(f"{SIGN_IN}?next={quote(back, safe='')}" if back != "/" else SIGN_IN)
-
-
-def _theme(request: Request) -> str:
-    present = session_or_none(request)
-    chosen = present.signed_in.preferences.theme if present else request.cookies.get(THEME_COOKIE, "")
-    return chosen if chosen in THEMES else ""
-
-
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        return ZoneInfo("UTC")
-
-
-async def no_such_page(request: Request) -> Response:
-    """The answer to an address without a page."""
-    return show_problem(request, missing_page())

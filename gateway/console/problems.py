@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.errors import GatewayError, InvalidRequestError, Kind
+from gateway.console.views.alerts.field_names import error_text
+from gateway.errors import GatewayError, Kind
 from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
-from gateway.translation.refusals import refused
 
 _STATUS: Final = {
     Kind.INVALID_ARGUMENT: 422,
@@ -72,17 +72,10 @@ def problem_of(error: GatewayError) -> PageProblem:
     return PageProblem(
         status=_STATUS.get(kind, 500),
         title=_(_TITLES.get(kind, N_("Something went wrong"))),
-        sentence=_sentence(error),
+        sentence=error_text(error),
         way_out=_(_WAYS_OUT.get(kind, error.way_out)),
         reason=error.reason,
     )
-
-
-def _sentence(error: GatewayError) -> str:
-    """What the gateway said; of several violations each."""
-    if isinstance(error, InvalidRequestError) and len(error.violations) > 1:
-        return "; ".join(f"{each.field}: {refused(each.message)}" for each in error.violations)
-    return refused(error.message)
 
 
 def missing_page() -> PageProblem:

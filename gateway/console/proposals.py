@@ -17,9 +17,9 @@ from gateway.client import GatewayClient
 from gateway.console.approvals import approving_client
 from gateway.console.form import Form
 from gateway.console.page import form, redirect
+from gateway.console.views.alerts.field_names import error_text
 from gateway.errors import GatewayError, NotFoundError
 from gateway.translation.messages import gettext as _
-from gateway.translation.refusals import refused
 
 
 class DecisionRequest(Protocol):
@@ -75,6 +75,6 @@ async def decided(request: Request, decision: Decision, *, approval: str, reject
     except GatewayError as error:
         if not error.message or isinstance(error, NotFoundError):
             raise
-        sent.problems[""] = refused(error.message)
+        sent.problems[""] = error_text(error)
         return await decision.page(request, sent)
     return redirect(f"{decision.done}?done={'approved' if approve else 'rejected'}")

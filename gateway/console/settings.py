@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Final, Self
+from typing import Annotated, Final, Self
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gateway.settings_file import read_settings
+from gateway.translation.messages import LANGUAGES
 
 DEFAULT_BIND: Final = "127.0.0.1:8444"
 
@@ -82,6 +83,12 @@ class ConsoleSettings(ConsoleSection):
     oidc: OidcSection | None = Field(default=None, description="Sign-in at an identity provider.")
     zone: str = Field(default="UTC", description="Time zone of persons who chose none, e.g. Asia/Macau.")
     title: str = Field(default="", max_length=60, description="Name of the authority on the pages; empty: the node's.")
+    titles: dict[str, Annotated[str, Field(min_length=1, max_length=60)]] = Field(
+        default={}, description="The same by language (en, zh-Hans, zh-Hant, pt), where it isn't `title`."
+    )
+    emblem: Path | None = Field(
+        default=None, description="Emblem of the authority on the pages, an .svg or .png file of at most 256 KiB."
+    )
     limits: LimitSection = Field(default=LimitSection(), description="Bounds of what browsers can ask for.")
     stop_grace: float = Field(default=5, ge=0, le=60, description="Seconds for running requests when it is stopped.")
     log_format: str = Field(default="text", pattern="^(text|json)$", description="text for people, json for programs.")
@@ -102,9 +109,15 @@ class ConsoleSettings(ConsoleSection):
                 "origin: browsers keep the cookie of a session only over https; give [tls], or an https origin "
                 "behind a proxy"
             )
+        if unknown := sorted(set(self.titles) - set(LANGUAGES)):
+            raise ValueError(f"titles: {unknown[0]!r} isn't one of {', '.join(filter(None, LANGUAGES))}")
         if self.zone not in available_timezones():
             raise ValueError(f"zone: there is no time zone {self.zone!r}")
         return self
+
+    def title_in(self, language: str) -> str:
+        """The authority's name for a reader; empty: the node's is shown."""
+        return self.titles.get(language, self.title)
 
     @property
     def host(self) -> str:
@@ -121,6 +134,7 @@ class ConsoleSettings(ConsoleSection):
 
 
 _PATHS: Final = (
+    ("emblem",),
     *(("gateway", name) for name in ("ca", "certificate", "key")),
     *(("tls", name) for name in ("certificate", "key")),
     *(("oidc", name) for name in ("client_secret_file", "ca")),

@@ -38,7 +38,7 @@ def test_each_figure_has_a_chart_and_a_table(desk: Desks, case: Case, trial: Con
     expect(months.locator("svg.chart:visible")).to_have_count(1)
     expect(months.get_by_role("table")).to_be_visible()
     measures = page.locator("#measures")
-    expect(measures.get_by_role("row", name="Seized Sb")).to_contain_text("12,500")
+    expect(measures.get_by_role("row", name="Seized antimony")).to_contain_text("12,500")
     expect(page.locator("#typologies")).to_contain_text("False declaration")
     expect(page.locator("#close")).to_contain_text("Half within")
     analyst.assert_accessible()
@@ -53,7 +53,7 @@ def test_a_table_comes_as_csv(desk: Desks, case: Case, trial: ConsoleTrial) -> N
     text = downloading.value.path().read_bytes().decode("utf-8-sig")
     heads, *rows = csv.reader(io.StringIO(text))
     assert heads[0] == "Measure"
-    assert ["Seized", "Sb", "1", "12500.0", "0"] in rows
+    assert ["Seized", "antimony", "1", "12500.0", "0"] in rows
 
 
 def test_a_period_and_small_numbers(desk: Desks, case: Case, trial: ConsoleTrial) -> None:

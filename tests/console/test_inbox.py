@@ -217,7 +217,7 @@ def test_a_note_is_read_by_a_colleague_and_by_no_partner(desk: Desks, trial: Con
     expect(page.locator("main")).not_to_contain_text("re-glued")
 
 
-def test_what_is_overdue_is_first_and_says_so(desk: Desks, trial: ConsoleTrial) -> None:
+def test_what_is_overdue_is_to_be_acted_on_now_and_says_so(desk: Desks, trial: ConsoleTrial) -> None:
     soon = datetime.now(UTC) + timedelta(seconds=3)
     number = container()
     publish(trial, container=number, reply_by=to_timestamp(int(soon.timestamp() * 1000)), priority=alert_pb2.PRIORITY_C)
@@ -226,8 +226,9 @@ def test_what_is_overdue_is_first_and_says_so(desk: Desks, trial: ConsoleTrial) 
     page = officer.open("/inbox?due=overdue")
     expect(row(page, number)).to_contain_text("Overdue")
     expect(row(page, number)).to_contain_text("Reply")
-    page.goto(page.url.split("/inbox")[0] + "/inbox")
-    expect(page.locator(".inbox-row").first).to_contain_text("Overdue")
+    page.goto(page.url.split("/inbox")[0] + "/inbox?priority=3")
+    expect(page.locator("h2.inbox-section").first).to_contain_text("Act now")
+    expect(page.locator("ol.inbox").first.locator(".inbox-row", has_text=number)).to_contain_text("Overdue")
 
 
 def test_the_worklist_has_sections_and_rows_that_say_what_is_asked(desk: Desks, trial: ConsoleTrial) -> None:

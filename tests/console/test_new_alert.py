@@ -78,7 +78,7 @@ def test_control_codes_are_suggested_before_an_alert_is_sent_and_on_a_page(desk:
     page.get_by_role("button", name="Check before sending").last.click()
     suggested = page.locator("section", has=page.get_by_role("heading", name="Control codes that may apply"))
     expect(suggested.locator("li").first).to_contain_text("1C905.b")
-    expect(suggested.locator("li").first).to_contain_text("“dysprosium”: Dy")
+    expect(suggested.locator("li").first).to_contain_text("“dysprosium”: dysprosium")
     officer.assert_accessible()
 
     page = officer.open("/law")
@@ -165,3 +165,37 @@ def test_an_own_alert_is_amended_in_the_whole_form(desk: Desks, trial: ConsoleTr
 async def published(trial: ConsoleTrial) -> str:
     async with trial.federation.client("cn", "publisher") as engine:
         return str((await engine.publish(alert(case_reference="CN-AMEND"), ["hk"])).alert_id)
+
+
+def test_what_is_missing_stands_beside_the_form_and_shrinks(desk: Desks, trial: ConsoleTrial) -> None:
+    officer = desk("cn", "officer", width=1440)
+    page = officer.open("/alerts/new")
+    missing = page.get_by_role("complementary", name="Still missing")
+    before = missing.get_by_role("link").count()
+    assert before >= 9
+    missing.get_by_role("link", name="Your case").click()
+    expect(page.get_by_label("Your case")).to_be_focused()
+    page.keyboard.type("NEW-ALERT-7")
+    expect(missing.get_by_role("link", name="Your case")).to_have_count(0)
+    page.locator("#narrative-pt").fill("Antimónio declarado como chumbo.")
+    expect(missing.get_by_role("link")).to_have_count(before - 2)
+    page.mouse.wheel(0, 2_000)
+    expect(missing).to_be_in_viewport()
+    officer.assert_accessible()
+    fill(page, case="NEW-ALERT-7")
+    page.get_by_label("Valid until").fill("2030-01-01T10:00")
+    page.locator("#onward_transfer").select_option(index=1)
+    expect(missing).to_contain_text("Nothing is missing.")
+
+
+def test_what_is_missing_is_told_without_scripts_too(desk: Desks, trial: ConsoleTrial) -> None:
+    window = desk("cn", "officer", javascript=False, width=390)
+    page = window.open("/alerts/new")
+    missing = page.get_by_role("complementary", name="Still missing")
+    expect(missing.get_by_role("link", name="Your case")).to_be_visible()
+    page.locator("#case_reference").fill("NEW-ALERT-8")
+    with window.expecting("status of 422"):
+        page.get_by_role("button", name="Check before sending").last.click()
+        expect(missing.get_by_role("link", name="Your case")).to_have_count(0)
+    expect(missing.get_by_role("link", name="Priority")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390

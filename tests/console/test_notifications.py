@@ -1,4 +1,4 @@
-"""Notifications in the console: the bell counts live, the list, rules of one's own and of the authority."""
+"""Notifications in the console: the bell counts live, the list by kind, rules, and test messages."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from gateway.v1.alert_service_pb2 import PublishAlertResponse
 from tests.support.console.desk import Desks
 from tests.support.console.trial import ConsoleTrial
 from tests.support.federation import alert
+from tests.support.waiting import eventually
 
 
 def publish(
@@ -19,6 +20,14 @@ def publish(
             return await engine.publish(alert(priority=priority), [to])
 
     return trial.run(run())
+
+
+def withdraw(trial: ConsoleTrial, node: str, sent: PublishAlertResponse) -> None:
+    async def run() -> None:
+        async with trial.federation.client(node, "publisher") as engine:
+            await engine.withdraw(sent.alert_id, revision=1, reason="void")
+
+    trial.run(run())
 
 
 def row_of(page: Page, sent: PublishAlertResponse) -> Locator:
@@ -61,7 +70,7 @@ def test_a_rule_of_ones_own_takes_the_place_of_those_by_default(desk: Desks, tri
     analyst.assert_accessible()
     page.get_by_label("new alert").check()
     page.get_by_label("Priority A", exact=True).check()
-    page.get_by_label("Only of these partners").fill("cn")
+    page.get_by_role("group", name="Only of these partners").get_by_label("CN").check()
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("region", name="Rule 1")).to_contain_text("priority A; partner CN")
     other = publish(trial, "cn", to="mo", priority=alert_pb2.PRIORITY_C)
@@ -86,3 +95,50 @@ def test_a_supervisor_sets_rules_of_the_authority_and_an_officer_may_not(desk: D
     other = desk("mo", "officer").open("/notifications/rules")
     expect(other.get_by_role("link", name="Add a rule of the authority")).to_have_count(0)
     expect(other.get_by_text("auditors")).to_be_visible()
+
+
+def test_kinds_are_chosen_with_their_counts_without_scripts(desk: Desks, trial: ConsoleTrial) -> None:
+    name = trial.run(trial["mo"].newcomer("officer"))
+    officer = desk("mo", name, javascript=False)
+    unknown = officer.page.get_by_text("You are told of nothing")  # until the gateway knows the newcomer
+    eventually(lambda: officer.open("/notifications/rules") and unknown.count() == 0, within_s=20)
+    page = officer.open("/notifications")
+    expect(page.get_by_label("Kind")).to_have_count(0)
+    sent = [publish(trial, "cn", to="mo") for _ in range(2)]
+    withdraw(trial, "hk", publish(trial, "hk", to="mo"))
+
+    def options() -> list[str]:
+        page.goto(f"{trial['mo'].origin}/notifications")
+        return page.get_by_label("Kind").locator("option").all_text_contents()
+
+    eventually(lambda: options() == ["All kinds (4)", "New alert (3)", "Withdrawn (1)"], within_s=20)
+    page.get_by_label("Kind").select_option("New alert (3)")
+    page.get_by_role("button", name="Show", exact=True).click()
+    expect(page).to_have_url(f"{trial['mo'].origin}/notifications?kind=new_alert")
+    expect(page.locator(".notification")).to_have_count(3)
+    expect(page.get_by_role("button", name="Mark all as read")).to_have_count(0)
+    row_of(page, sent[0]).get_by_role("button", name="Mark as read").click()
+    expect(page).to_have_url(f"{trial['mo'].origin}/notifications?kind=new_alert")
+    page.get_by_role("link", name="Unread 2").click()
+    expect(page.locator(".notification")).to_have_count(2)
+    expect(page.get_by_label("Kind")).to_have_value("new_alert")
+    expect(page.get_by_label("Kind").locator("option").first).to_have_text("All kinds (3)")
+
+
+def test_an_operator_sees_the_webhooks_and_tests_one(desk: Desks, trial: ConsoleTrial) -> None:
+    operator = desk("mo", "operator")
+    page = operator.open("/notifications/rules")
+    webhook = page.get_by_role("region", name="webhook case-system")
+    expect(webhook).to_contain_text(f"127.0.0.1:{trial.receiver.port}")
+    expect(webhook).to_contain_text("nothing since the gateway started")
+    webhook.get_by_role("button", name="Send a test message").click()
+    expect(page.get_by_role("main")).to_contain_text(
+        f"Delivered: 127.0.0.1:{trial.receiver.port} took the test message (HTTP 204)"
+    )
+    operator.assert_accessible()
+    assert "notification.test" in [one.document["type"] for one in trial.receiver.posted]
+    supervisor = desk("mo", "supervisor").open("/notifications/rules")
+    expect(supervisor.get_by_role("region", name="webhook case-system")).to_be_visible()
+    expect(supervisor.get_by_role("button", name="Send a test message")).to_have_count(0)
+    officer = desk("mo", "officer").open("/notifications/rules")
+    expect(officer.get_by_role("region", name="webhook case-system")).to_have_count(0)

@@ -7,6 +7,7 @@ import io
 import json
 import re
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from playwright.sync_api import Page, expect
 
 from gateway.v1.watchlist_pb2 import WatchlistContent, WatchlistEntry
 from gateway.v1.watchlist_service_pb2 import ImportRow
+from tests.support.command_line import Cli
 from tests.support.console.case import Case
 from tests.support.console.chromium import PATIENCE_MS
 from tests.support.console.desk import Desk, Desks
@@ -134,10 +136,28 @@ def test_an_entry_that_matches_too_much_is_named_before_the_import_and_left_out(
     expect(page.get_by_role("heading", level=1)).to_have_text("What would change")
     expect(page.get_by_text(re.compile(r"WIDE: [0-9]+ matches a day"))).to_be_visible()
     supervisor.assert_accessible()
-    page.get_by_label("WIDE").check()
+    expect(page.get_by_label("WIDE")).to_be_checked()
     page.get_by_role("button", name="Import the changes").click()
     expect(page.get_by_text("1 entry that matches too much was left out")).to_be_visible()
     supervisor.assert_accessible()
+
+    cli = Cli(trial.federation, "cn")
+    command = ("watchlist", "import", file, "--list", f"{name}-cli", "--releasable-to", "hk")
+    with ThreadPoolExecutor(1) as other:  # Playwright's event loop has this thread
+        told = other.submit(cli.run, "publisher", *command, code=3).result()
+        assert re.search(r"WIDE was left out: it would match [0-9]{2,3} times a day", told.stderr)
+        again = other.submit(cli.json, "publisher", *command, code=3).result()
+        assert (again["new"], list(again["left_out"])) == (1, ["WIDE"])
+        whole = other.submit(cli.json, "publisher", *command, "--wide").result()
+        assert whole["new"] == 2
+
+        async def approve() -> None:
+            async with trial["cn"].acting("deputy") as acting:
+                await acting.watchlist.decide(whole["proposal_id"], approve=True)
+
+        trial.run(approve())
+        settled = other.submit(cli.json, "publisher", *command).result()
+        assert (settled["unchanged"], settled["left_out"]) == (2, {}), "somebody has decided on it"
     page.get_by_role("link", name="Open the proposal").click()
     expect(page.locator(".tally")).to_contain_text("1 new entry")
     expect(page.get_by_text("WIDE")).to_have_count(0)

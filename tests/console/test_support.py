@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from playwright.sync_api import Browser
 
+from tests.support.console import machine_words
 from tests.support.console.accessibility import violations
 from tests.support.console.authenticator import Authenticator
 from tests.support.console.chromium import new_context, settle
@@ -132,3 +133,25 @@ def test_a_missing_program_is_told_once_with_what_to_do(monkeypatch: pytest.Monk
     assert "2 for want of nothing" in line
     assert "make test-packages" in line
     assert left_out(["Skipped: only root gives files away"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("html", "word"),
+    [
+        ("<p>must be in a list_of_names</p>", "list_of_names"),
+        ('<p title="net_mass_kg">Net mass</p>', "net_mass_kg"),
+        ('<button aria-label="close_alert">x</button>', "close_alert"),
+        ("<svg><title>of 01a234bf-42f0</title></svg>", "01a234bf-"),
+        ('<datalist><option label="export_control"></option></datalist>', "export_control"),
+        ("<p><code>export_control</code> Asia/Hong_Kong</p>", ""),
+    ],
+)
+def test_words_of_machines_are_found_where_people_see_or_hear_them(browser: Browser, html: str, word: str) -> None:
+    """In an answer as in a page."""
+    context = new_context(browser)
+    page = context.new_page()
+    page.set_content(html)
+    found = machine_words.in_html(html), machine_words.in_page(page)
+    context.close()
+    assert [bool(word and word in " ".join(texts)) for texts in found] == [bool(word)] * 2
+    assert word or found == ([], [])

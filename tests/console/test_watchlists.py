@@ -226,7 +226,7 @@ def test_a_match_is_confirmed_with_a_passkey_and_its_hit_answered_at_the_owner(
     page.locator(".entries:not(.groups) a").last.click()
     name = page.get_by_role("heading", level=1).inner_text().rpartition(":")[2]  # of an identifier without its scheme
     page.get_by_label("The listed one").check()
-    page.get_by_label("Purpose").fill("export_control")
+    page.get_by_label("Purpose").select_option("export_control")
     page.get_by_label("Case").fill("HK-2026-0099")
     page.get_by_role("button", name="Decide").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Approve with your passkey")

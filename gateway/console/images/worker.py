@@ -1,14 +1,15 @@
-"""Decodes a picture and encodes it anew, in a process without rights: `python -m gateway.console.images.worker`.
+"""Decodes a picture and encodes it anew, in a process without rights: `python -m gateway.console.images.worker SIDE`.
 
 1. The file comes whole on standard input. Codecs are loaded before anything of it is looked at.
 2. From then on the process can open nothing: no file, no socket, no process; memory and time are bounded. Where the
    kernel lets it, it has left the network before.
 3. One of the allowed formats is decoded, at most so many pixels, and only its first frame.
-4. Pixels alone go on: turned as the camera said, shrunk, in 8 bits, without metadata, profiles, comments or what
-   follows the picture in its file.
+4. Pixels alone go on: turned as the camera said, shrunk to SIDE, in 8 bits, without metadata, profiles, comments or
+   what follows the picture in its file.
 
-Its standard output is the media type, a line end, and the picture. Exit codes: 0 done, 2 not a picture that is shown,
-3 larger than is shown; a signal or anything else when a limit ended it.
+Its standard output is the media type, a line end, and the picture. With SIDE 0 nothing is decoded. Exit codes: 0 done,
+2 not a picture that is shown, 3 larger than is shown, with its width and height as far as the file says them; a signal
+or anything else when a limit ended it.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ MAX_PIXELS: Final = 64_000_000
 MAX_SIDE: Final = 2_400
 """Longest side of what is shown, in pixels."""
 
+SMALL_SIDE: Final = 192
+"""The same of a picture in a list, for a screen of two pixels to a point."""
+
 MEMORY_BYTES: Final = 1024 * 1024 * 1024
 """Address space: 64 million pixels of 4 bytes twice, and Python."""
 
@@ -42,7 +46,7 @@ _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 _PR_SET_NO_NEW_PRIVS = 38
 
 
-def main() -> int:
+def main(side: int) -> int:
     """Runs the steps; returns the exit code."""
     data = sys.stdin.buffer.read(MAX_INPUT_BYTES + 1)  # 1
     if len(data) > MAX_INPUT_BYTES:
@@ -54,16 +58,17 @@ def main() -> int:
     shut()  # 2
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS
     warnings.simplefilter("error", Image.DecompressionBombWarning)
+    answer, code = b"", 0
     try:
-        media_type, picture = encoded_anew(Image, data)  # 3, 4
+        answer = encoded_anew(Image, data, side) if side else opened(Image, data)  # 3, 4
     except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError):
-        return TOO_LARGE
+        answer, code = _size(Image, data), TOO_LARGE
     except Exception:  # decoders raise what they like
         return NOT_SHOWN
     out = sys.stdout.buffer  # noqa: TID251  # for the console
-    out.write(media_type.encode() + b"\n" + picture)
+    out.write(answer)
     out.flush()
-    return 0
+    return code
 
 
 def shut() -> None:
@@ -84,26 +89,47 @@ def shut() -> None:
     os.umask(0o777)
 
 
-def encoded_anew(image_module: Any, data: bytes) -> tuple[str, bytes]:
+def opened(image_module: Any, data: bytes) -> bytes:
+    """Nothing, of a picture that isn't too large."""
+    with image_module.open(io.BytesIO(data), formats=FORMATS) as source:
+        _require_size(image_module, source)
+    return b""
+
+
+def encoded_anew(image_module: Any, data: bytes, side: int) -> bytes:
     """Media type and bytes of a picture made of another's pixels."""
     from PIL import ImageOps  # noqa: PLC0415  # loaded before
 
     with image_module.open(io.BytesIO(data), formats=FORMATS) as source:
-        if source.width * source.height > MAX_PIXELS:
-            raise image_module.DecompressionBombError
-        source.draft("RGB", (MAX_SIDE, MAX_SIDE))  # JPEG: decoded smaller at once
+        _require_size(image_module, source)
+        source.draft("RGB", (side, side))  # JPEG: decoded smaller at once
         source.load()
         turned = ImageOps.exif_transpose(source)
         shown = _in_8_bits(turned)
-    shown.thumbnail((MAX_SIDE, MAX_SIDE))
+    shown.thumbnail((side, side))
     clean = image_module.new(shown.mode, shown.size)
     clean.paste(shown)  # pixels alone, no `info`
     out = io.BytesIO()
     if clean.mode == "RGBA":
         clean.save(out, "PNG")
-        return "image/png", out.getvalue()
+        return b"image/png\n" + out.getvalue()
     clean.save(out, "JPEG", quality=88)
-    return "image/jpeg", out.getvalue()
+    return b"image/jpeg\n" + out.getvalue()
+
+
+def _require_size(image_module: Any, source: Any) -> None:
+    if source.width * source.height > MAX_PIXELS:
+        raise image_module.DecompressionBombError
+
+
+def _size(image_module: Any, data: bytes) -> bytes:
+    """Width and height of a picture that is too large, by its head alone."""
+    image_module.MAX_IMAGE_PIXELS = None
+    try:
+        with image_module.open(io.BytesIO(data), formats=FORMATS) as source:
+            return f"{source.width} {source.height}".encode()
+    except Exception:
+        return b""
 
 
 def _in_8_bits(picture: Any) -> Any:
@@ -132,4 +158,4 @@ def _load_codecs(image_module: Any) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(int(sys.argv[1])))

@@ -113,12 +113,11 @@ async def take_roles(request: Request) -> Response:
     if not sent.is_good:
         return _break_glass_page(request, sent, status=422)
     message = BreakGlassRequest(request_id=sent.text("request_id"), roles=roles, reason=reason, minutes=minutes)
-    acting = await approving_client(
-        request, _BREAK_GLASS, message, what=_("Break the glass: {roles}", roles=", ".join(role_texts(roles)))
-    )
-    if isinstance(acting, Response):
-        return acting
+    what = _("Break the glass: {roles}", roles=", ".join(role_texts(roles)))
     try:
+        acting = await approving_client(request, _BREAK_GLASS, message, what=what)
+        if isinstance(acting, Response):
+            return acting
         await acting.persons.break_glass(roles, reason, minutes=minutes, request_id=message.request_id)
     except InvalidRequestError as error:
         sent.add_violations(error, {"reason": "reason", "minutes": "minutes", "roles": "roles"})

@@ -13,8 +13,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.client import GatewayClient, new_request_id
-from gateway.console.form import Form
-from gateway.console.listing import AskedList, asked_list
+from gateway.console.filters import number
+from gateway.console.form import Form, own_path
+from gateway.console.languages import remembered
+from gateway.console.listing import AskedList, ListPages, asked_list
 from gateway.console.live import ANYTHING, Change
 from gateway.console.navigation import NavigationEntry
 from gateway.console.page import (
@@ -30,6 +32,8 @@ from gateway.console.page import (
 from gateway.console.views.acknowledgement import Reader
 from gateway.console.views.inbox import filters_of, inbox_lines, mark_of, sections_of
 from gateway.console.views.inbox_query import InboxQuery
+from gateway.console.views.worklist import COMPACT, MOST_TABS, RowLayout, counted, list_tabs, loads_of, nobodys
+from gateway.console.views.worklist import COOKIE as LAYOUT_COOKIE
 from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
 from gateway.v1.casework_service_pb2 import Colleague, InboxRow, ListInboxResponse, SavedView
@@ -56,6 +60,9 @@ SHARED_WITH: Final = {
 CLOSERS: Final = frozenset({"publisher", "officer", "supervisor"})
 """Roles that close own alerts."""
 
+LEADS: Final = frozenset({"supervisor"})
+"""Roles that see who has how much."""
+
 DONE: Final = {
     "assigned": N_("Assigned."),
     "unchanged": N_("Nothing had to be changed."),
@@ -71,26 +78,28 @@ async def show(request: Request) -> Response:
     asked = await asked_list(client(request), request.query_params)
     query, current = asked.query, asked.current
     all_chosen = _all_chosen(request)
-    page, colleagues = await asyncio.gather(
-        asked.page(client(request), size=MAX_SELECTED if all_chosen else PAGE_SIZE, with_facets=not asked.after),
+    page, colleagues, counted_tabs = await asyncio.gather(
+        asked.page(client(request), size=MAX_SELECTED if all_chosen else PAGE_SIZE),
         client(request).casework.colleagues(),
+        _tabs(request, asked),
     )
     done = request.query_params.get("done", "")
     title = current.name if current is not None else _("Inbox")
-    following = page.next_page_token
     return render(
         request,
         "inbox/show.html",
         title=title,
-        views=asked.views,
+        tabs=counted_tabs,
+        tabs_part=f"/inbox/tabs?{asked.text()}".rstrip("?"),
+        may_lead=has_role(request, *LEADS),
         shared_with=[(role, _(text)) for role, text in SHARED_WITH.items() if has_role(request, role)],
         current=current,
         filters=filters_of(query, page, colleagues, person=_person(request), node=console_of(request).client.node_name),
         searching=bool(query.q),
         done=_(DONE[done]) if done in DONE else "",
         done_kind="warn" if done == "none" else "good",
-        next_href=asked.href(after=following) if following else "",
-        first_href=asked.href() if asked.after else "",
+        pages=ListPages.of(asked, request.query_params, page, size=PAGE_SIZE),
+        total=number(page.total) + ("+" if page.more_than_total else ""),
         part=_part(asked, page.rows, all_chosen=all_chosen),
         form=Form.with_values({"request_id": new_request_id()}),
         **_rows(request, asked, rows=page.rows, page=page, colleagues=colleagues),
@@ -98,6 +107,40 @@ async def show(request: Request) -> Response:
         check_all=all_chosen,
         new=0,
     )
+
+
+async def tabs(request: Request) -> Response:
+    """The tabs of an open page with their counts as they are now."""
+    asked = await asked_list(client(request), request.query_params)
+    return render(
+        request,
+        "inbox/tabs.html",
+        title="",
+        tabs=await _tabs(request, asked),
+        back=asked.href(),
+        may_lead=has_role(request, *LEADS),
+    )
+
+
+async def _tabs(request: Request, asked: AskedList) -> list[tuple[str, str, str | None]]:
+    made = list_tabs(asked.views)
+    counts = await client(request).casework.inbox_counts(tab.asked for tab in made[:MOST_TABS])
+    return counted(made, counts)
+
+
+async def load(request: Request) -> Response:
+    """Who has how much, and what of it is overdue."""
+    colleagues, counts = await asyncio.gather(
+        client(request).casework.colleagues(), client(request).casework.inbox_counts(nobodys())
+    )
+    return render(request, "inbox/load.html", title=_("By person"), loads=loads_of(colleagues, counts))
+
+
+async def choose_layout(request: Request) -> Response:
+    """Keeps in the browser how rows look."""
+    sent = form(request)
+    chosen = RowLayout.chosen([*sent.all("part"), *sent.all(COMPACT)])
+    return remembered(redirect(own_path(sent.text("back"), "/inbox")), LAYOUT_COOKIE, chosen.text)
 
 
 async def body(request: Request) -> Response:
@@ -153,9 +196,10 @@ def _rows(
     return {
         "lines": lines,
         "unsent": inbox_lines(page.unsent, reader=reader, asked=""),
-        "sections": sections_of(lines, by_urgency=not asked.query.order),
+        "sections": sections_of(lines, page.facets, by_urgency=not asked.query.order),
         "query": asked.query,
         "page_of": page,
+        "layout": RowLayout.of(request.cookies.get(LAYOUT_COOKIE)),
         "colleagues": [one for one in colleagues if one.person != reader.person],
         "may_change": has_role(request, *DESKS),
         "may_acknowledge": reader.may_acknowledge,
@@ -224,6 +268,9 @@ routes = [
     page_route("/live/inbox", live),
     page_route("/inbox", show),
     page_route("/inbox/body", body),
+    page_route("/inbox/tabs", tabs),
+    page_route("/inbox/load", load, roles=LEADS),
+    page_route("/inbox/layout", choose_layout, methods=("POST",)),
     page_route("/inbox/views", save_view, methods=("POST",)),
     page_route("/inbox/views/{view_id}/delete", delete_view, methods=("POST",)),
 ]

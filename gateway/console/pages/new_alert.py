@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from google.protobuf.message import DecodeError
@@ -27,15 +28,15 @@ from gateway.console.pages.law import suggested_by_goods
 from gateway.console.views.alerts.alert_form import LANGUAGES, AlertInput, read_form, shown
 from gateway.console.views.alerts.alert_preview import agreement_text, purposes_of, recipient_rows
 from gateway.console.views.alerts.alert_rows import ROWS
-from gateway.console.views.codes import commodity_codes, places, remark_on, substances
+from gateway.console.views.codes import commodity_codes, places, substances
 from gateway.console.views.form_rows import row_count
+from gateway.console.views.remarks import remark_on, remark_on_sought, remarks_of
 from gateway.console.views.words import capitalised, goods_text
 from gateway.contract.enum_words import words
 from gateway.errors import InvalidRequestError, OptionError, Violation
 from gateway.translation.identifier_words import scheme_word
 from gateway.translation.labels import PURPOSE, TYPOLOGY, label, label_of
 from gateway.translation.messages import gettext as _
-from gateway.translation.refusals import refused
 from gateway.v1.alert_pb2 import (
     AlertContent,
     Classification,
@@ -191,7 +192,7 @@ def _note(sent: Form, read: AlertInput, error: InvalidRequestError) -> None:
     for violation in error.violations:
         name = read.field_of(violation.field)
         if name not in sent.problems:
-            sent.problems[name] = capitalised(refused(violation.message))
+            sent.problems[name] = sent.broken(name, violation)
 
 
 async def _preview_page(
@@ -236,10 +237,15 @@ async def send(request: Request) -> Response:
 
 async def check(request: Request) -> Response:
     """What is to be said of a value, beside its field, as one types."""
-    what, name = request.query_params.get("what", ""), request.query_params.get("name", "")
+    query = request.query_params
+    what, name = query.get("what", ""), query.get("name", "")
+    row, value = name.rpartition("-")[0], query.get(name, "")
     if what == "identifier":
-        what = request.query_params.get(name.rpartition("-")[0] + "-scheme", "")
-    remark = remark_on(what, request.query_params.get(name, ""))
+        what = query.get(f"{row}-scheme", "")
+    if query.get("sought"):
+        remark = remark_on_sought(what, value)
+    else:
+        remark = remark_on(what, value, substance=query.get(f"{row}-substance", ""))
     return HTMLResponse(rendered(request, "new_alert/remark.html", remark=remark))
 
 
@@ -259,11 +265,16 @@ async def _form_page(
         draft=draft,
         base=encoded(draft.base),
         agreements=_recipients(agreements),
-        nodes=[(node, text, "") for node, text, _agreement in _recipients(preview.agreements)],
+        nodes=[
+            (node, node.upper(), "")
+            for node in dict.fromkeys(
+                [*(one.recipient for one in preview.agreements), *draft.base.handling.onward_recipients]
+            )
+        ],
         purposes=purposes,
         files=files,
         rows={kind.name: range(row_count(sent, kind)) for kind in ROWS},
-        remarks=_remarks(sent),
+        remarks=remarks_of(sent, partial(_checked_as, sent)),
         languages=LANGUAGES,
         choices=_choices(),
         known={"places": places(), "codes": commodity_codes(), "substances": substances()},
@@ -278,30 +289,24 @@ def _recipients(agreements: Iterable[AlertAgreement]) -> list[tuple[str, str, st
     return [(node, node.upper(), " ".join(of_node)) for node, of_node in texts.items()]
 
 
-def _remarks(sent: Form) -> dict[str, Any]:
-    """What is said beside fields that have a value, for who has no script."""
-    found = {}
-    for name in sent:
-        kind, _dash, rest = name.partition("-")
-        what = {"equipment": "container", "goods": "code", "route": "place"}.get(kind, "")
-        field_name = rest.partition("-")[2]
-        if (kind, field_name) in _CHECKED:
-            found[name] = remark_on("substance" if field_name == "substance" else what, sent.text(name))
-        elif kind in ("means", "parties") and field_name == "value":
-            found[name] = remark_on(sent.text(name.removesuffix("value") + "scheme"), sent.text(name))
-    return {name: remark for name, remark in found.items() if remark is not None}
+def _checked_as(sent: Form, name: str) -> str:
+    """The kind of a field's value, for what is said of it beside the field."""
+    kind, _dash, rest = name.partition("-")
+    field_name = rest.partition("-")[2]
+    if kind in ("means", "parties") and field_name == "value":
+        return sent.text(name.removesuffix("value") + "scheme")
+    return _CHECKED.get((kind, field_name), "")
 
 
-_CHECKED: Final = frozenset(
-    {
-        ("equipment", "id"),
-        ("goods", "declared_codes"),
-        ("goods", "suspected_codes"),
-        ("goods", "substance"),
-        ("route", "from"),
-        ("route", "to"),
-    }
-)
+_CHECKED: Final[Mapping[tuple[str, str], str]] = {
+    ("equipment", "id"): "container",
+    ("goods", "declared_codes"): "code",
+    ("goods", "suspected_codes"): "code",
+    ("goods", "substance"): "substance",
+    ("goods", "purity_percent"): "purity",
+    ("route", "from"): "place",
+    ("route", "to"): "place",
+}
 
 
 def _choices() -> dict[str, Any]:
@@ -322,12 +327,14 @@ def _choices() -> dict[str, Any]:
     }
 
 
+PUBLISHERS: Final = frozenset({"publisher", "supervisor"})
+
 routes = [
-    page_route("/alerts/new", begin),
+    page_route("/alerts/new", begin, roles=PUBLISHERS),
     page_route("/alerts/new/check", check),
     page_route("/alerts/new/draft", from_draft, methods=("POST",)),
-    page_route("/alerts/new/upload", take, methods=("POST",)),
-    page_route("/alerts/new/send", send, methods=("POST",)),
+    page_route("/alerts/new/upload", take, methods=("POST",), roles=PUBLISHERS),
+    page_route("/alerts/new/send", send, methods=("POST",), roles=PUBLISHERS),
 ]
 
 navigation = NavigationEntry(
@@ -335,5 +342,5 @@ navigation = NavigationEntry(
     title=lambda: _("New alert"),
     icon="new",
     order=20,
-    roles=frozenset({"publisher", "supervisor"}),
+    roles=PUBLISHERS,
 )

@@ -13,24 +13,31 @@ from gateway.client import GatewayClient
 from gateway.console.form import Form
 from gateway.console.page import client, form, has_role, page_route, redirect, render
 from gateway.console.pages.new_alert import TYPOLOGIES
+from gateway.console.pages.operations.parts import OPERATOR
+from gateway.console.partners import nodes_of, partner_options
 from gateway.console.views.words import capitalised
 from gateway.errors import InvalidRequestError, NotFoundError
 from gateway.translation.labels import TYPOLOGY, label
 from gateway.translation.messages import N_, listed
 from gateway.translation.messages import gettext as _
-from gateway.translation.notification_texts import KIND_NAMES
+from gateway.translation.notification_texts import KIND_NAMES, answer_text
 from gateway.v1.alert_pb2 import Priority
 from gateway.v1.notification_service_pb2 import (
+    DeliveryAnswer,
     GetNotificationRulesResponse,
     NotificationAudience,
     NotificationChannel,
     NotificationKind,
     NotificationRule,
+    OutboxState,
 )
 
 PATH: Final = "/notifications/rules"
 SHARED_ROLES: Final = ("supervisor", "operator")
 """Roles that set the authority's rules."""
+
+WAYS_ROLES: Final = ("operator", "supervisor", "auditor")
+"""Roles that see how e-mail, webhooks and the outbox stand."""
 
 ROLE_NAMES: Final = {
     "publisher": N_("publishers"),
@@ -58,6 +65,7 @@ async def show(request: Request) -> Response:
     """Own rules and the authority's."""
     known = await client(request).notifications.rules()
     may_share = has_role(request, *SHARED_ROLES)
+    sees_ways = has_role(request, *WAYS_ROLES)
     return render(
         request,
         "notifications/rules.html",
@@ -67,14 +75,45 @@ async def show(request: Request) -> Response:
         shared=[_shown(rule, f"{PATH}/shared/{at}" if may_share else "") for at, rule in enumerate(known.shared)],
         may_share=may_share,
         email=known.email,
+        sees_ways=sees_ways,
+        ways=[(_way_name(one.way), one) for one in await _ways(request)] if sees_ways else (),
+        may_test=has_role(request, OPERATOR),
     )
+
+
+async def test_delivery(request: Request) -> Response:
+    """Sends a test message to a webhook, or to the person's address, and shows what became of it."""
+    webhook = form(request).text("webhook")
+    response = await client(request).notifications.test_delivery(webhook)
+    return render(
+        request,
+        "notifications/test.html",
+        title=_("Test message"),
+        response=response,
+        way=_way_name(response.way),
+        webhook=webhook,
+        text=answer_text(response),
+        is_delivered=response.answer == DeliveryAnswer.DELIVERY_ANSWER_TAKEN,
+    )
+
+
+async def _ways(request: Request) -> Sequence[OutboxState]:
+    return (await client(request).notifications.outbox_state()).ways
+
+
+def _way_name(way: str) -> str:
+    """A way in words."""
+    kind, _slash, name = way.partition("/")
+    if name:
+        return _("webhook {name}", name=name)
+    return _("e-mail") if kind == "email" else _("outbox")
 
 
 async def ask(request: Request) -> Response:
     """The form of a rule: a new one, or one of the list by its place."""
     known = await client(request).notifications.rules()
     rule = _rule_of(request, known)
-    return _form_page(request, known, _form_of(rule))
+    return await _form_page(request, known, _form_of(rule))
 
 
 async def take(request: Request) -> Response:
@@ -84,7 +123,7 @@ async def take(request: Request) -> Response:
     known = await acting.notifications.rules()
     rule = _read(sent, is_shared=_is_shared(request))
     if not sent.is_good:
-        return _form_page(request, known, sent, status=422)
+        return await _form_page(request, known, sent, status=422)
     rules = list(_rules(request, known))
     at = _place(request, rules)
     rules[at : at + 1] = [rule]
@@ -92,7 +131,7 @@ async def take(request: Request) -> Response:
         await _put(request, acting, rules)
     except InvalidRequestError as error:
         sent.add_violations(error, {f"rules[{at}].audience": "webhook", f"rules[{at}].kinds": "kinds"})
-        return _form_page(request, known, sent, status=422)
+        return await _form_page(request, known, sent, status=422)
     return redirect(PATH)
 
 
@@ -122,7 +161,9 @@ async def _put(request: Request, acting: GatewayClient, rules: Iterable[Notifica
         await acting.notifications.set_rules(kept, nothing=not kept)
 
 
-def _form_page(request: Request, known: GetNotificationRulesResponse, sent: Form, *, status: int = 200) -> Response:
+async def _form_page(
+    request: Request, known: GetNotificationRulesResponse, sent: Form, *, status: int = 200
+) -> Response:
     is_shared = _is_shared(request)
     kinds = [kind for kind in NotificationKind.values() if kind] if is_shared else known.kinds
     return render(
@@ -133,6 +174,7 @@ def _form_page(request: Request, known: GetNotificationRulesResponse, sent: Form
         form=sent,
         is_shared=is_shared,
         action=request.url.path,
+        partners=await partner_options(request, nodes_of(sent, "partners")),
         removable=request.path_params.get("at", "new") != "new",
         typologies=[
             (word, capitalised(label(TYPOLOGY, word)), "")
@@ -156,7 +198,7 @@ def _form_of(rule: NotificationRule | None) -> Form:
             "kinds": [NotificationKind.Name(kind) for kind in rule.kinds],
             "priorities": [Priority.Name(value).removeprefix("PRIORITY_") for value in rule.priorities],
             "typologies": list(rule.typologies),
-            "partners": [", ".join(rule.partners)],
+            "partners": list(rule.partners),
             "assigned": ["yes"] if rule.assigned_to_me else [],
             "email": ["yes"] if by_mail else [],
             "audience": [audience.WhichOneof("audience") or ""],
@@ -177,7 +219,7 @@ def _read(sent: Form, *, is_shared: bool) -> NotificationRule:
         kinds=sorted(set(kinds)),
         priorities=[Priority.Value(f"PRIORITY_{one}") for one in sent.all("priorities") if one in _PRIORITIES],
         typologies=sent.all("typologies"),
-        partners=[word.lower() for word in _words(sent.text("partners"))],
+        partners=nodes_of(sent, "partners"),
         assigned_to_me=sent.text("assigned") == "yes",
         channels=[NotificationChannel.NOTIFICATION_CHANNEL_EMAIL] if sent.text("email") == "yes" else [],
     )
@@ -263,13 +305,10 @@ def _audience_text(rule: NotificationRule) -> str:
             return ""
 
 
-def _words(text: str) -> list[str]:
-    return list(dict.fromkeys(word for part in text.split(",") for word in part.split()))
-
-
 routes = [
     page_route(PATH, show),
     page_route(f"{PATH}/reset", reset, methods=("POST",)),
+    page_route("/notifications/test", test_delivery, methods=("POST",)),
     page_route(PATH + "/{scope}/{at}", ask),
     page_route(PATH + "/{scope}/{at}", take, methods=("POST",)),
     page_route(PATH + "/{scope}/{at}/remove", remove, methods=("POST",)),

@@ -6,7 +6,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.console.approvals import approving_client
-from gateway.console.page import client, console_of, form, own_path, page_route, redirect, render, session
+from gateway.console.form import own_path
+from gateway.console.page import client, console_of, form, page_route, redirect, render, session
 from gateway.console.pages.sign_in import begin, device_of, refusal_of, sign_in_page
 from gateway.errors import InvalidRequestError, SignInRefusedError
 from gateway.translation.messages import gettext as _

@@ -83,12 +83,11 @@ async def add(request: Request) -> Response:
         sent.problems["roles"] = _("Choose at least one role.")
     if not sent.is_good:
         return _new_page(request)
-    acting = await approving_client(
-        request, f"{_SERVICE}AddPerson", message, what=_("Add {name}", name=message.display_name), back="/people"
-    )
-    if isinstance(acting, Response):
-        return acting
+    what = _("Add {name}", name=message.display_name)
     try:
+        acting = await approving_client(request, f"{_SERVICE}AddPerson", message, what=what, back="/people")
+        if isinstance(acting, Response):
+            return acting
         added = await acting.persons.add(message.name, message.display_name, message.roles, email=message.email)
     except InvalidRequestError as error:
         sent.add_violations(error, {name: name for name in ("name", "display_name", "roles", "email")})
@@ -116,12 +115,11 @@ async def change(request: Request) -> Response:
         return await _person_page(request, sent, status=422)
     display_name, email = sent.text("display_name"), sent.text("email")
     message = ChangePersonRequest(name=name, display_name=display_name, roles=roles, email=email)
-    acting = await approving_client(
-        request, f"{_SERVICE}ChangePerson", message, what=_("Change {name}", name=name), back=_path(name)
-    )
-    if isinstance(acting, Response):
-        return acting
+    what = _("Change {name}", name=name)
     try:
+        acting = await approving_client(request, f"{_SERVICE}ChangePerson", message, what=what, back=_path(name))
+        if isinstance(acting, Response):
+            return acting
         await acting.persons.change(name, display_name=display_name, roles=roles, email=email)
     except InvalidRequestError as error:
         sent.add_violations(error, {field: field for field in ("display_name", "roles", "email")})

@@ -5,11 +5,16 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.console.languages import LANGUAGE_COOKIE
-from gateway.console.page import THEME_COOKIE, THEMES, console_of, form, own_path, page_route, redirect, session_or_none
+from gateway.console.form import own_path
+from gateway.console.languages import LANGUAGE_COOKIE, THEME_COOKIE, THEMES, remembered
+from gateway.console.page import (
+    console_of,
+    form,
+    page_route,
+    redirect,
+    session_or_none,
+)
 from gateway.translation.messages import LANGUAGES
-
-_YEAR_S = 365 * 24 * 3600
 
 
 async def choose_language(request: Request) -> Response:
@@ -18,7 +23,7 @@ async def choose_language(request: Request) -> Response:
     if language not in LANGUAGES:
         return redirect(own_path(form(request).text("back")))
     await _keep(request, language=language)
-    return _remembered(request, LANGUAGE_COOKIE, language)
+    return _back(request, LANGUAGE_COOKIE, language)
 
 
 async def choose_theme(request: Request) -> Response:
@@ -26,7 +31,7 @@ async def choose_theme(request: Request) -> Response:
     theme = form(request).text("theme")
     theme = theme if theme in THEMES else ""
     await _keep(request, theme=theme)
-    return _remembered(request, THEME_COOKIE, theme)
+    return _back(request, THEME_COOKIE, theme)
 
 
 async def _keep(request: Request, **changes: str) -> None:
@@ -39,11 +44,9 @@ async def _keep(request: Request, **changes: str) -> None:
     console_of(request).sessions.forget(present.token)
 
 
-def _remembered(request: Request, name: str, value: str) -> Response:
+def _back(request: Request, name: str, value: str) -> Response:
     """Back to the page; the cookie holds for the browser, also before sign-in."""
-    response = redirect(own_path(form(request).text("back")))
-    response.set_cookie(name, value, max_age=_YEAR_S, path="/", secure=True, httponly=True, samesite="lax")
-    return response
+    return remembered(redirect(own_path(form(request).text("back"))), name, value)
 
 
 routes = [

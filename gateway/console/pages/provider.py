@@ -27,7 +27,8 @@ import httpx
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from gateway.console.page import console_of, form, own_path, page_route
+from gateway.console.form import own_path
+from gateway.console.page import console_of, form, page_route
 from gateway.console.pages.sign_in import begin, device_of, sign_in_page
 from gateway.console.settings import OidcSection
 from gateway.errors import ConfigurationError, NotFoundError, SignInRefusedError, UnavailableError

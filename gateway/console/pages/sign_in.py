@@ -5,11 +5,11 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway.console.form import own_path
 from gateway.console.page import (
     SIGN_IN,
     console_of,
     form,
-    own_path,
     page_route,
     redirect,
     render,

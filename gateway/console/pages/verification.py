@@ -28,8 +28,8 @@ async def ask(request: Request) -> Response:
 async def verify(request: Request) -> Response:
     """Each step of the verification, up to the one that fails."""
     sent = form(request)
-    upload = sent.uploads.get("file")
-    if upload is None or not upload.filename:
+    upload = sent.upload("file")
+    if upload is None:
         sent.problems["file"] = _("Choose a file.")
         return _page(request, sent, status=422)
     archive = await asyncio.to_thread(upload.file.read, MAX_BYTES + 1)
@@ -40,7 +40,7 @@ async def verify(request: Request) -> Response:
     if not sent.is_good:
         return _page(request, sent, status=422)
     result = verification_view(await client(request).evidence.verify(archive=archive))
-    return _page(request, sent, result=result, file_name=upload.filename)
+    return _page(request, sent, result=result, file_name=upload.filename or "")
 
 
 def _page(
@@ -58,4 +58,9 @@ def _page(
     )
 
 
-routes = [page_route(PATH, ask), page_route(PATH + UPLOAD_SUFFIX, verify, methods=("POST",))]
+VERIFYING: Final = frozenset({"officer", "supervisor", "auditor"})
+
+routes = [
+    page_route(PATH, ask, roles=VERIFYING),
+    page_route(PATH + UPLOAD_SUFFIX, verify, methods=("POST",), roles=VERIFYING),
+]

@@ -10,14 +10,12 @@ from starlette.responses import Response
 from gateway.client import AlertReference
 from gateway.console.filters import moment_text
 from gateway.console.page import client, page_route, render
+from gateway.console.purposes import USUAL, purpose_options
 from gateway.errors import NotFoundError
 from gateway.translation.absences import absence_text
 from gateway.translation.messages import gettext as _
 from gateway.v1.node_service_pb2 import ABSENCE_REASON_RECEIVED, Absence, ExplainAbsenceRequest
 from gateway.v1.watchlist_pb2 import WatchlistReference
-
-USUAL_PURPOSE: Final = "export_control"
-"""For which a partner would ask, unless the reader says another."""
 
 LONGEST: Final = 200
 
@@ -34,6 +32,7 @@ async def show(request: Request) -> Response:
         name=name,
         asked=asked,
         kind=asked.WhichOneof("subject"),
+        purposes=await purpose_options(request),
         rows=[(absence.partner, _sentence(absence), _has(absence)) for absence in found.absences],
     )
 
@@ -51,7 +50,7 @@ def _asked(request: Request) -> tuple[ExplainAbsenceRequest, str, str]:
         entry = WatchlistReference(publisher=publisher, list=name, id=entry_id)
         return ExplainAbsenceRequest(entry=entry, field=field), f"/watchlists/entry/{query['entry']}", _("the entry")
     if "record" in query:
-        purpose = query.get("purpose", "").strip() or USUAL_PURPOSE
+        purpose = query.get("purpose", "").strip() or USUAL
         asked = ExplainAbsenceRequest(record_id=query["record"], field=field, purpose=purpose)
         return asked, f"/history/records/{query['record']}", _("the record")
     raise NotFoundError(_("This address names nothing that partners could have."))

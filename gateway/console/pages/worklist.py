@@ -15,15 +15,16 @@ from starlette.responses import Response
 
 from gateway.client import new_request_id
 from gateway.client.casework import ME, NOBODY
+from gateway.console.form import own_path
 from gateway.console.listing import MOST_CHARS, MOST_ROWS, asked_list, key_of, with_done
-from gateway.console.page import client, console_of, form, own_path, page_route, redirect, render
+from gateway.console.page import client, console_of, form, page_route, redirect, render
 from gateway.console.pages.alert.step_forms import choice, step_choices
 from gateway.console.pages.inbox import MAX_SELECTED
 from gateway.console.views.alerts.alert import ENDED, title_of
+from gateway.console.views.alerts.field_names import error_text
 from gateway.contract.enum_words import word_of
 from gateway.errors import GatewayError, Kind
 from gateway.translation.messages import gettext as _
-from gateway.translation.refusals import refused
 from gateway.v1.alert_pb2 import AlertReference, AlertStatus, CloseOutcome
 from gateway.v1.casework_service_pb2 import InboxRow, ScheduledAcknowledgement
 
@@ -82,7 +83,7 @@ async def acknowledge(request: Request) -> Response:
     if form(request).text("one") and all(one.HasField("scheduled") for one in outcomes):
         return redirect(back)  # the row and the page say it themselves
     done = {one.key for one in chosen if by_key[one.key].HasField("scheduled")}
-    texts = {key: refused(one.refused.message) for key, one in by_key.items()}
+    texts = {key: error_text(one.refused) for key, one in by_key.items()}
     texts |= {key: _("Acknowledged; leaves in {seconds} s.", seconds=_waits_s(by_key[key].scheduled)) for key in done}
     lines = _lines(chosen, rows, texts, done)
     undo = [one.text for one in chosen if one.key in done]
@@ -100,7 +101,7 @@ async def undo(request: Request) -> Response:
     if not any(one.HasField("refused") for one in outcomes):
         return redirect(with_done(back, "undone"))
     done = {key for key, one in by_key.items() if not one.HasField("refused")}
-    texts = {key: _("Undone.") if key in done else refused(one.refused.message) for key, one in by_key.items()}
+    texts = {key: _("Undone.") if key in done else error_text(one.refused) for key, one in by_key.items()}
     return _result(request, _("Undo"), _lines(chosen, rows, texts, done), back=back)
 
 
@@ -177,7 +178,7 @@ async def _close_all(request: Request, chosen: Sequence[ChosenAlert], outcome: i
         except GatewayError as error:
             if error.kind in _OF_ALL:
                 raise
-            return refused(error.message)
+            return error_text(error)
         return ""
 
     return dict(zip([one.key for one in chosen], await asyncio.gather(*map(close_one, chosen)), strict=True))
@@ -214,7 +215,7 @@ async def _rows(request: Request, back: str) -> Mapping[tuple[str, str], InboxRo
     if parts.path != "/inbox" or len(parts.query) > MOST_CHARS:
         return {}
     asked = await asked_list(client(request), QueryParams(parts.query))
-    page = await asked.page(client(request), size=MOST_ROWS)
+    page = await asked.page(client(request), size=MOST_ROWS, with_facets=False)
     return {key_of(row): row for row in [*page.unsent, *page.rows]}
 
 
@@ -233,7 +234,7 @@ def _lines(
         alert = row.summary.alert if row is not None else None
         lines.append(
             ResultLine(
-                title=title_of(alert) if alert is not None else f"{one.publisher.upper()} {one.alert_id[:13]}",
+                title=title_of(alert) if alert is not None else _("an alert of {node}", node=one.publisher.upper()),
                 path=f"/alerts/{one.publisher}/{one.alert_id}",
                 case_reference=alert.content.case_reference if alert is not None else "",
                 text=texts.get(one.key, other),

@@ -10,20 +10,22 @@ from contextlib import asynccontextmanager
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.responses import PlainTextResponse
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from gateway.client import GatewayClient
 from gateway.console.live import Live
-from gateway.console.page import ConsoleParts, no_such_page, page_route
+from gateway.console.page import ConsoleParts, page_route, show_problem
 from gateway.console.pages import NAVIGATION, ROUTES, SOURCES
+from gateway.console.problems import missing_page
 from gateway.console.server.admission import Admission
 from gateway.console.server.security import HEALTH, UPLOAD_SUFFIX, SecurityMiddleware
 from gateway.console.server.static_files import StaticFiles
 from gateway.console.session import Cookies, Sessions
 from gateway.console.settings import ConsoleSettings
-from gateway.console.spool import Spool
+from gateway.console.spool import PartialFiles, Spool
 from gateway.console.templating import new_environment
 from gateway.errors import GatewayError
 
@@ -42,7 +44,7 @@ def create_console(settings: ConsoleSettings) -> Starlette:
     """
     gateway = settings.gateway
     client = GatewayClient.connect(gateway.address, ca=gateway.ca, certificate=gateway.certificate, key=gateway.key)
-    static = StaticFiles()
+    static = StaticFiles(emblem=settings.emblem)
     sessions = Sessions(client)
     live = Live(sessions, settings.limits, SOURCES)
     console = ConsoleParts(
@@ -50,10 +52,11 @@ def create_console(settings: ConsoleSettings) -> Starlette:
         client=client,
         sessions=sessions,
         cookies=Cookies(client.node_name),
-        environment=new_environment(static.url),
+        environment=new_environment(static.url, emblem=static.emblem),
         live=live,
         navigation=NAVIGATION,
         spool=Spool(),
+        coming=PartialFiles(),
     )
 
     @asynccontextmanager
@@ -63,6 +66,8 @@ def create_console(settings: ConsoleSettings) -> Starlette:
         finally:
             live.stop()
             console.spool.close()
+            console.coming.close()
+            console.shown.close()
             await client.close()
 
     uploads = [route for route in ROUTES if route.path.endswith(UPLOAD_SUFFIX)]
@@ -71,7 +76,7 @@ def create_console(settings: ConsoleSettings) -> Starlette:
             static.route(),
             Route(HEALTH, _Health()),
             *ROUTES,
-            page_route("/{path:path}", no_such_page, methods=("GET", "POST"), public=True),
+            page_route("/{path:path}", _no_such_page, methods=("GET", "POST"), public=True),
         ],
         middleware=[
             Middleware(
@@ -88,6 +93,11 @@ def create_console(settings: ConsoleSettings) -> Starlette:
     )
     app.state.console = console
     return app
+
+
+async def _no_such_page(request: Request) -> Response:
+    """The answer to an address without a page."""
+    return show_problem(request, missing_page())
 
 
 class _Health:

@@ -37,7 +37,13 @@ MAX_HELD_BYTES: Final = 64 * 1024 * 1024
 MAX_STRANGERS_BYTES: Final = 8 * 1024 * 1024
 """The same for strangers: 40 kB for each that is received, waits or is answered."""
 
+KEPT_BY_BROWSER: Final = "private, max-age=900"
+"""Of small pictures alone: looking at a list again doesn't open its files again."""
+
 BUSY: Final = "The console is busy. Try again in a moment."
+
+STREAMED: Final = {"content-encoding": "identity", "x-accel-buffering": "no"}
+"""Of a page that comes in pieces: compression and proxies would hold them back."""
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -113,8 +119,9 @@ class SecurityMiddleware:
     4. A form with a file is received for a session alone, from a page of the console, by a path that takes one, with
        the session's token where the header has it: all of that before a byte of its body. It has at most
        `limits.upload_mib`, may not pause longer than `limits.body_s`, and ends within `limits.upload_s`.
-    5. Every response has the headers; what isn't a file of the console isn't stored by a browser or proxy. A connection
-       whose request wasn't read to its end is closed after the response.
+    5. Every response has the headers; what isn't a file of the console isn't stored by a proxy, nor by a browser but
+       for small pictures (KEPT_BY_BROWSER). A connection whose request wasn't read to its end is closed after the
+       response.
     """
 
     def __init__(
@@ -281,7 +288,7 @@ class SecurityMiddleware:
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
                 headers.setdefault("content-security-policy", content_policy(nonce))
-                if not path.startswith("/static/"):
+                if not path.startswith("/static/") and headers.get("cache-control") != KEPT_BY_BROWSER:
                     headers["cache-control"] = "no-store"
                 if self._https:
                     headers.setdefault("strict-transport-security", "max-age=31536000")

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from gateway.console.views.alerts.field_names import error_text
 from gateway.translation.messages import gettext as _
-from gateway.translation.refusals import refused
 from gateway.v1.casework_service_pb2 import ScheduledAcknowledgement
 
 _OFFICERS: Final = frozenset({"officer", "supervisor"})
@@ -47,7 +47,7 @@ def acknowledgement_note(one: ScheduledAcknowledgement, reader: Reader) -> Ackno
     mine, name = one.person == reader.person, reader.names.get(one.person, one.person)
     may_remove = reader.may_acknowledge and (mine or "supervisor" in reader.roles)
     if one.HasField("refusal"):
-        why = refused(one.refusal.message)
+        why = error_text(one.refusal)
         text = (
             _("Your acknowledgement wasn't sent: {why}.", why=why)
             if mine

@@ -1,46 +1,66 @@
-"""Codes that a form offers and checks as one types: places, commodity codes, substances, containers, vehicles."""
+"""Codes that a form offers as one types: places, commodity codes, substances, each with its name for the reader."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from typing import Final
 
-from gateway.console.views.words import capitalised
-from gateway.contract.identification.identifiers import Scheme, check_identifier, compact
 from gateway.formats.places import place_by_unlocode
-from gateway.translation.messages import gettext as _
+from gateway.translation.messages import language, listed
+from gateway.translation.substance_names import element_name, listed_substance, reference_rows, substance_name
 from gateway.v1.goods_pb2 import Place
 
-MOST_CHARS: Final = 64
-"""Longest value that is checked."""
+_BOUND: Final = re.compile(r"(?P<name>[^<>=,]+?)\s*(?P<sign>>=|>)\s*(?P<least>\d{1,3}(?:\.\d+)?)\s*%")
+"""A control of one substance from a purity on: `antimony oxide >=99.99%`."""
+
+_MOST_CHARS: Final = 80
+"""Of what stands beside a code in a list."""
 
 
 @dataclass(frozen=True, slots=True)
 class SubstanceOfCode:
-    """A controlled substance under a commodity code."""
+    """A controlled substance under a commodity code, as the announcement has it."""
 
     code: str
     element: str
     substance: str
     announcement: str
 
+    @property
+    def title(self) -> str:
+        """In the reader's language: its name, or its element's with the announcement's words."""
+        return listed_substance(self.substance, self.element)
+
 
 @dataclass(frozen=True, slots=True)
-class Remark:
-    """What is said of a value beside its field; `kind` is good, warn or quiet."""
+class PurityBound:
+    """From which purity on a substance is controlled, in percent; `more`: only above it."""
 
-    kind: str
-    text: str
+    least: float
+    more: bool
+
+    def reached_by(self, percent: float) -> bool:
+        return percent > self.least if self.more else percent >= self.least
+
+    @property
+    def text(self) -> str:
+        return f"{'>' if self.more else '≥'} {self.least:g} %"
+
+
+def places() -> Sequence[tuple[str, str]]:
+    """UN/LOCODEs and names of the places that the gateway knows, where there are any in the reader's language."""
+    return _places(language())
 
 
 @cache
-def places() -> Sequence[tuple[str, str]]:
-    """UN/LOCODEs and names of the places that the gateway knows."""
-    return [(row["unlocode"], row["name_en"]) for row in _rows("locations.csv") if row["unlocode"]]
+def _places(tag: str) -> Sequence[tuple[str, str]]:
+    column = {"pt": "name_pt", "en": "name_en"}.get(tag, "name_zh")
+    return [
+        (row["unlocode"], row[column] or row["name_en"]) for row in reference_rows("locations.csv") if row["unlocode"]
+    ]
 
 
 @cache
@@ -48,24 +68,35 @@ def controlled_goods() -> Sequence[SubstanceOfCode]:
     """Controlled goods by code."""
     found = (
         SubstanceOfCode(row["code"], row["element"], row["substance"], row["announcement"])
-        for row in _rows("controlled_goods.csv")
+        for row in reference_rows("controlled_goods.csv")
     )
     return sorted(found, key=lambda good: (good.code, good.substance))
 
 
-@cache
 def substances() -> Sequence[tuple[str, str]]:
-    """Names of controlled substances with their element."""
-    return sorted({(good.substance, good.element) for good in controlled_goods() if good.substance})
+    """Names of controlled substances in the reader's language, with their elements'."""
+    found = {substance_name(name) or name: element_name(element) for name, element in _offered() if element.isalpha()}
+    return sorted((name, "" if element == name else element) for name, element in found.items())
 
 
 @cache
+def _offered() -> Sequence[tuple[str, str]]:
+    """Names of controlled substances in English, with their elements."""
+    listed_ones = [(good.substance, good.element) for good in controlled_goods() if good.substance]
+    return [*listed_ones, *((row["names"].split("|")[0], row["elements"]) for row in _controlled_substances())]
+
+
 def commodity_codes() -> Sequence[tuple[str, str]]:
     """Codes of controlled goods with what they are."""
-    by_code: dict[str, list[str]] = {}
+    by_code: dict[str, list[SubstanceOfCode]] = {}
     for good in controlled_goods():
-        by_code.setdefault(good.code, []).append(good.substance)
-    return [(code, ", ".join(dict.fromkeys(names))[:80]) for code, names in by_code.items()]
+        by_code.setdefault(good.code, []).append(good)
+    return [(code, titles_of(goods)[:_MOST_CHARS]) for code, goods in by_code.items()]
+
+
+def titles_of(goods: Sequence[SubstanceOfCode]) -> str:
+    """What controlled goods are, each once."""
+    return listed(dict.fromkeys(good.title for good in goods))
 
 
 def element_of(substance: str) -> str:
@@ -78,76 +109,52 @@ def _elements() -> Mapping[str, str]:
     """Elements by names of controlled substances, in four languages."""
     found = {
         name.casefold(): row["elements"]
-        for row in _rows("physical_data.csv")
-        if row["role"] == "controlled" and row["elements"].isalpha()
+        for row in _controlled_substances()
         for name in (row["substance"], *row["names"].split("|"))
         if name
     }
-    return found | {name.casefold(): element for name, element in substances()}
+    return found | {good.substance.casefold(): good.element for good in controlled_goods() if good.substance}
+
+
+def _controlled_substances() -> Iterator[Mapping[str, str]]:
+    """Rows of substances that one element puts under control."""
+    for row in reference_rows("physical_data.csv"):
+        if row["role"] == "controlled" and row["elements"].isalpha():
+            yield row
+
+
+def purity_bound(substance: str) -> PurityBound | None:
+    """The purity that the control of a substance asks; None where it asks none, or isn't known."""
+    return _bounds().get(_one_name(substance))
+
+
+@cache
+def _bounds() -> Mapping[str, PurityBound]:
+    found = {}
+    for good in controlled_goods():
+        asked = _BOUND.fullmatch(good.substance)
+        if asked is not None:
+            found[_one_name(asked["name"])] = PurityBound(float(asked["least"]), asked["sign"] == ">")
+    return found
+
+
+@cache
+def _one_name(substance: str) -> str:
+    """One name for all that a substance has."""
+    folded = substance.strip().casefold()
+    return _names().get(folded, folded)
+
+
+@cache
+def _names() -> Mapping[str, str]:
+    return {
+        name.casefold(): row["substance"].casefold()
+        for row in reference_rows("physical_data.csv")
+        for name in row["names"].split("|")
+    }
 
 
 def place_of(code: str) -> Place | None:
     """The place of a UN/LOCODE; None where the gateway doesn't know it."""
     known = place_by_unlocode(code.strip().upper().replace(" ", ""))
     return known
-
-
-def remark_on(what: str, value: str) -> Remark | None:
-    """What to say beside a field; None for an empty value or an unknown kind of field."""
-    value = value.strip()[:MOST_CHARS]
-    if not value:
-        return None
-    match what:
-        case "place":
-            return _on_place(value)
-        case "code":
-            return _on_code(value)
-        case "substance":
-            return _on_substance(value)
-        case _ if what in _SCHEMES:
-            return _on_identifier(_SCHEMES[what], value)
-    return None
-
-
-_SCHEMES: Final[Mapping[str, str]] = {
-    "container": Scheme.CONTAINER,
-    **{scheme.value: scheme.value for scheme in Scheme},
-}
-
-
-def _on_identifier(scheme: str, value: str) -> Remark:
-    doubt = check_identifier(scheme, value)
-    if doubt is not None:
-        return Remark("warn", _("{problem}. It can be sent as it is.", problem=capitalised(doubt.message)))
-    return Remark("good", _("{value}: form and check digit are right.", value=compact(scheme, value)))
-
-
-def _on_place(value: str) -> Remark:
-    place = place_of(value)
-    if place is None:
-        return Remark("warn", _("The gateway doesn't know this place; it is sent as its name."))
-    return Remark("good", f"{place.name}, {place.territory}")
-
-
-def _on_code(value: str) -> Remark:
-    digits = "".join(filter(str.isdigit, value))
-    doubt = check_identifier(Scheme.HS, digits)
-    if doubt is not None:
-        return Remark("warn", _("{problem}. It can be sent as it is.", problem=capitalised(doubt.message)))
-    under = [good for good in controlled_goods() if good.code.startswith(digits[:6]) and len(digits) >= 6]
-    if not under:
-        return Remark("quiet", _("No controlled goods are listed under this code."))
-    names = ", ".join(dict.fromkeys(good.substance for good in under))[:160]
-    return Remark("warn", _("Controlled goods may stand under it: {names}", names=names))
-
-
-def _on_substance(value: str) -> Remark:
-    element = element_of(value)
-    if not element:
-        return Remark("quiet", _("This isn't one of the controlled substances."))
-    return Remark("warn", _("Controlled: {element}", element=element))
-
-
-def _rows(file: str) -> list[dict[str, str]]:
-    content = resources.files("gateway.reference").joinpath(file).read_text("utf-8")
-    return list(csv.DictReader(content.splitlines()))

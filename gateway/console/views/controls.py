@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from gateway.translation.control_suggestion_texts import fact_text, lack_text
 from gateway.translation.messages import gettext as _
+from gateway.translation.substance_names import listed_substance
 from gateway.v1.goods_pb2 import GoodsItem
 from gateway.v1.history_service_pb2 import (
+    ControlFact,
     ControlSuggestion,
     GoodsSuggestions,
     GoodsWording,
@@ -51,11 +53,16 @@ def wording_of(item: GoodsItem | ShipmentGoods) -> GoodsWording:
 def _row(suggestion: ControlSuggestion) -> SuggestionRow:
     return SuggestionRow(
         code=suggestion.control_code or _("no code known ({announcement})", announcement=suggestion.announcement),
-        substance=suggestion.substance,
+        substance=listed_substance(suggestion.substance, _element_in(suggestion.because)),
         state=suggestion.state,
         because=[fact_text(fact.kind, fact.value, fact.words) for fact in suggestion.because],
         lacking=[lack_text(fact.kind, fact.value) for fact in suggestion.lacking],
     )
+
+
+def _element_in(because: Iterable[ControlFact]) -> str:
+    """The element that led to a suggestion."""
+    return next((fact.value for fact in because if fact.kind == "element"), "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from gateway.console.views.words import capitalised
 from gateway.translation.labels import TYPOLOGY, label
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import ngettext
+from gateway.translation.substance_names import element_name
 from gateway.v1.figure_service_pb2 import GetFiguresResponse
 from gateway.v1.figures_pb2 import DurationFigure, FigureCount, NamedCount
 
@@ -169,7 +170,7 @@ def _measures(figures: GetFiguresResponse) -> FigureTable:
     rows: list[list[Cell]] = [
         [
             capitalised(label("MeasureKind", measure.kind)),
-            measure.element or _("not said"),
+            element_name(measure.element) or _("not said"),
             _value(measure.count),
             measure.net_mass_kg if measure.HasField("net_mass_kg") else None,
             _value(measure.without_mass),

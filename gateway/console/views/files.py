@@ -8,6 +8,8 @@ from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from gateway.console.filters import number
+from gateway.console.images.sandbox import PictureError
 from gateway.console.views.words import capitalised
 from gateway.contract.enum_words import word_of
 from gateway.translation.labels import label_of
@@ -87,6 +89,16 @@ class FileView:
     @property
     def is_on_its_way(self) -> bool:
         return self.state in ("fetching", "unscanned")
+
+
+def why_not_shown(error: PictureError) -> str:
+    """Why a file isn't shown as a picture."""
+    if error.pixels is not None:
+        width, height = map(number, error.pixels)
+        return _("It is too large to be shown here: {width} × {height} pixels.", width=width, height=height)
+    if error.too_large:
+        return _("It is too large to be shown here.")
+    return _("It can't be shown here: it isn't a picture of its type.")
 
 
 def file_view(alert: AlertReference, found: AlertFile) -> FileView:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -25,6 +24,7 @@ from gateway.v1.casework_service_pb2 import (
     Colleague,
     InboxFacet,
     InboxRow,
+    InboxSection,
     ListInboxResponse,
     MatchedField,
     Wanted,
@@ -82,7 +82,7 @@ class InboxLine:
     """One row.
 
     Attributes:
-        section: of SECTIONS; empty where nothing is wanted.
+        section: of SECTIONS.
         asked: what the publisher asks for, in a word; `asked_kind`: how grave that is.
         mass: of all goods whose mass is known.
         key: `publisher/alert id`, as forms name it.
@@ -93,6 +93,7 @@ class InboxLine:
         to_acknowledge: whether the reader may acknowledge it now.
         finding: what an inspection came to.
         unanswered: questions that nobody answered before it ended.
+        suspicion: typologies in words.
     """
 
     key: str
@@ -100,7 +101,7 @@ class InboxLine:
     read: str
     path: str
     priority: str
-    section: str
+    section: int
     asked: str
     asked_kind: str
     title: str
@@ -128,6 +129,7 @@ class InboxLine:
     to_acknowledge: bool
     finding: str
     unanswered: int
+    suspicion: tuple[str, ...]
 
 
 def inbox_lines(rows: Iterable[InboxRow], *, reader: Reader, asked: str) -> list[InboxLine]:
@@ -135,33 +137,35 @@ def inbox_lines(rows: Iterable[InboxRow], *, reader: Reader, asked: str) -> list
     return [_line(row, reader, in_list(asked, place)) for place, row in enumerate(rows)]
 
 
-SECTIONS: Final[Mapping[str, str]] = {
-    "now": N_("Act now"),
-    "due": N_("Due later"),
-    "later": N_("Without a deadline"),
-    "": "",
+SECTIONS: Final[Mapping[int, str]] = {
+    InboxSection.INBOX_SECTION_NOW: N_("Act now"),
+    InboxSection.INBOX_SECTION_DUE: N_("Due later"),
+    InboxSection.INBOX_SECTION_LATER: N_("Without a deadline"),
+    InboxSection.INBOX_SECTION_UNSPECIFIED: "",
 }
 """Parts of the worklist, the first first, with their headings."""
 
-SOON: Final = timedelta(hours=1)
-"""What is due within this time is to be acted on now, as is everything of priority A."""
+
+@dataclass(frozen=True, slots=True)
+class ListSection:
+    """A part of the list; `count`: of all pages, None where it isn't known."""
+
+    heading: str
+    lines: Sequence[InboxLine]
+    count: int | None = None
 
 
-def sections_of(lines: Sequence[InboxLine], *, by_urgency: bool) -> list[tuple[str, list[InboxLine]]]:
+def sections_of(lines: Sequence[InboxLine], facets: Iterable[InboxFacet], *, by_urgency: bool) -> list[ListSection]:
     """Lines below their headings, each section in the given order; in another order than by urgency, one without."""
     if not by_urgency:
-        return [("", list(lines))]
-    parts = [(heading, [line for line in lines if line.section == name]) for name, heading in SECTIONS.items()]
-    return [(_(heading) if heading else "", found) for heading, found in parts if found]
-
-
-def _section(row: InboxRow, now: datetime) -> str:
-    if not row.wanted or row.summary.deadlines.expired_by_clock:
-        return ""
-    due_at = row.due_at.ToDatetime(UTC) if row.HasField("due_at") else None
-    if row.summary.alert.content.priority == Priority.PRIORITY_A or (due_at is not None and due_at <= now + SOON):
-        return "now"
-    return "later" if due_at is None else "due"
+        return [ListSection("", lines)]
+    counts = next((_counts(facet) for facet in facets if facet.field == "sections"), {})
+    parts = ((number, [line for line in lines if line.section == number]) for number in SECTIONS)
+    return [
+        ListSection(_(SECTIONS[number]) if number else "", found, counts.get(str(number)))
+        for number, found in parts
+        if found
+    ]
 
 
 def mark_of(row: InboxRow) -> str:
@@ -184,7 +188,7 @@ def _line(row: InboxRow, reader: Reader, in_this_list: str) -> InboxLine:
         read=f"{alert.publisher}/{alert.id}/{alert.revision}",
         path=f"/alerts/{alert.publisher}/{alert.id}{in_this_list}",
         priority=word_of(Priority, alert.content.priority).upper(),
-        section=_section(row, reader.now),
+        section=row.section,
         asked=capitalised(label_of(RequestedAction, alert.content.requested_action)),
         asked_kind=asked_kind(alert),
         title=title_of(alert),
@@ -219,6 +223,7 @@ def _line(row: InboxRow, reader: Reader, in_this_list: str) -> InboxLine:
         to_acknowledge=wants and not waits and reader.may_acknowledge,
         finding=finding_text(row.finding) if row.HasField("finding") else "",
         unanswered=row.unanswered,
+        suspicion=tuple(label(TYPOLOGY, one) for one in alert.content.typologies),
     )
 
 

@@ -163,6 +163,10 @@ class InboxQuery:
         """The same of one priority alone."""
         return replace(self, priority=(value,))
 
+    def of_assignee(self, value: str) -> InboxQuery:
+        """The same of one assignee: ME, NOBODY, or a person after PERSON."""
+        return replace(self, assignee=value)
+
     def without(self, name: str, value: str = "") -> InboxQuery:
         """The same without a value."""
         changed: dict[str, Any] = {name: ""}

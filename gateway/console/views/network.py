@@ -9,14 +9,17 @@ from urllib.parse import quote
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from gateway.console.filters import day_text
 from gateway.console.pictures.graph import GraphEdge, GraphNode, graph
 from gateway.console.pictures.svg import Illustration
+from gateway.console.views.partner_question import PartnerQuestion
 from gateway.console.views.words import capitalised
+from gateway.tracing.report.criteria_words import criteria_lines
 from gateway.translation.identifier_words import scheme_word
 from gateway.translation.labels import label, label_of
 from gateway.translation.match_reasons import may_be_listed, said
 from gateway.translation.messages import gettext as _
-from gateway.translation.messages import ngettext
+from gateway.translation.messages import listed, ngettext
 from gateway.v1.alert_pb2 import AlertStatus
 from gateway.v1.link_analysis_service_pb2 import GetLinkGraphResponse
 from gateway.v1.link_graph_pb2 import (
@@ -52,18 +55,25 @@ KINDS: Final[Mapping[str, LinkNodeKind.ValueType]] = {
 SOURCES_OF_EDGE: Final = 3
 """Records named with an edge of a seed; with others the newest stands in the text."""
 
-SOURCES_OF_NODE: Final = 3
+MOST_COUNTED: Final = 5_000
+"""Records of a hub that the gateway counts, by the contract."""
+
+SOURCES_OF_NODE: Final = 2
 """Records named with a node that isn't a seed."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceView:
-    """A record: what it is called, its page (empty: none here), what stands where, and when."""
+    """A record: what it is called, its page (empty: none here), what stands where, and when.
+
+    `question`: what partners are asked of it, for an own shipment; else empty.
+    """
 
     text: str
     href: str
     where: str
     at: Timestamp
+    question: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +99,14 @@ class EdgeView:
 
 @dataclass(frozen=True, slots=True)
 class NodeView:
-    """A node: `anchor` is its place in the list; `facts` are names and numbers beside the label."""
+    """A node.
+
+    Attributes:
+        anchor: its place in the list.
+        facts: names and numbers beside the label.
+        question: what partners are asked about it; empty where a search has no criterion for it.
+        is_closed_hub: it is a hub that isn't expanded, and can be shown in pages.
+    """
 
     node: LinkGraphNode
     anchor: str
@@ -99,6 +116,8 @@ class NodeView:
     edges: Sequence[EdgeView]
     sources: Sequence[SourceView]
     state: str
+    question: str
+    is_closed_hub: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +170,23 @@ def network_view(found: GetLinkGraphResponse) -> NetworkView:
     ]
     picture = graph(shapes, drawn, title=_("Connections"), kinds=[kind_word(kind) for kind in KINDS.values()])
     return NetworkView(picture, nodes, len(found.edges), list(_problems(found)))
+
+
+def answer_options(found: GetLinkGraphResponse, chosen: Sequence[str]) -> list[tuple[str, str, str]]:
+    """Held answers of partners for checkboxes, in words, and those that are chosen and aren't listed any more."""
+    options = {}
+    for held in found.held_answers:
+        reference = held.answer
+        options[f"{reference.node}/{reference.query_id}"] = _(
+            "{node}, {day}: {sought} ({records})",
+            node=reference.node.upper(),
+            day=day_text(held.asked_at),
+            sought=listed(criteria_lines(held.criteria)),
+            records=ngettext("{number} record", "{number} records", held.records),
+        )
+    for value in chosen:
+        options.setdefault(value, _("{node}, an earlier answer", node=value.partition("/")[0].upper()))
+    return [(value, text, "") for value, text in options.items()]
 
 
 def edge_text(edge: LinkGraphEdge, labels: Mapping[str, str]) -> str:
@@ -213,7 +249,8 @@ def _role(role: str) -> str:
 def _source(source: LinkSource) -> SourceView:
     ends = [(source.role, source.field), *([(source.to_role, source.to_field)] if source.to_field else [])]
     where = " – ".join(filter(None, (_role(role) or field_text(field) for role, field in ends)))
-    return SourceView(source_text(source), _source_href(source), where, source.at)
+    question = PartnerQuestion.of_record(source.record_id).text if source.record_id else ""
+    return SourceView(source_text(source), _source_href(source), where, source.at, question)
 
 
 def field_text(path: str) -> str:
@@ -241,7 +278,7 @@ def _edge(edge: LinkGraphEdge, labels: Mapping[str, str], anchor: str, other: st
 
 
 def _node(node: LinkGraphNode, anchor: str, edges: Sequence[EdgeView]) -> NodeView:
-    others = [name for name in node.thing.names if name != node.label]
+    others = [name for name in node.thing.names if name.casefold() != node.label.casefold()]
     numbers = [
         f"{each.value} ({scheme_word(each.scheme)})"
         for each in node.thing.identifiers
@@ -249,13 +286,24 @@ def _node(node: LinkGraphNode, anchor: str, edges: Sequence[EdgeView]) -> NodeVi
     ]
     shown = node.sources if node.seed else node.sources[:SOURCES_OF_NODE]
     sources = [_source(source) for source in shown]
-    marks = [_mark(mark) for mark in node.marks]
-    return NodeView(node, anchor, kind_word(node.thing.kind), [*others, *numbers], marks, edges, sources, _state(node))
+    question = PartnerQuestion.of_node(node)
+    return NodeView(
+        node,
+        anchor,
+        kind_word(node.thing.kind),
+        facts=[*others, *numbers],
+        marks=[_mark(mark) for mark in node.marks],
+        edges=edges,
+        sources=sources,
+        state=_state(node),
+        question=question.text if question is not None else "",
+        is_closed_hub=node.hub and not node.expanded and node.total_records > 0,
+    )
 
 
 def _state(node: LinkGraphNode) -> str:
     if node.hub:
-        return _("In so many records that it would connect everything: it isn't followed. A shorter period may help.")
+        return _hub_state(node)
     if not node.expanded:
         return _("Not followed yet: it may have other connections.")
     if node.more_records:
@@ -266,6 +314,22 @@ def _state(node: LinkGraphNode) -> str:
             node.omitted_neighbours,
         )  # fmt: skip
     return ""
+
+
+def _hub_state(node: LinkGraphNode) -> str:
+    if node.total_records >= MOST_COUNTED:
+        return ngettext(
+            "In {number} record or more: they are shown in pages.",
+            "In {number} records or more: they are shown in pages.",
+            MOST_COUNTED,
+        )
+    if node.total_records:
+        return ngettext(
+            "In {number} record: it is shown in pages.",
+            "In {number} records: they are shown in pages.",
+            node.total_records,
+        )
+    return _("In so many records that it would connect everything: it isn't followed. A shorter period may help.")
 
 
 def _mark(mark: LinkMark) -> MarkView:

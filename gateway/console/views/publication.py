@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from gateway.console.filters import number
-from gateway.console.views.words import capitalised, measure_text
+from gateway.console.views.words import capitalised, measure_text, substance_text
 from gateway.translation.labels import METHOD, PURPOSE, TYPOLOGY, label, label_of
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import listed
@@ -58,13 +58,9 @@ def goods_text(goods: GoodsItem) -> str:
     """Goods in a line, as far as the sheet has them."""
     codes = [code.code for code in (*goods.declared_codes, *goods.suspected_codes)]
     mass = _("{mass} kg net", mass=number(goods.net_mass_kg)) if goods.HasField("net_mass_kg") else ""
-    purity = f"{number(goods.purity_percent)} %" if goods.HasField("purity_percent") else ""
     parts = (
         goods.description.rstrip(".。"),
-        goods.substance,
-        goods.element,
-        purity,
-        goods.form,
+        substance_text(goods),
         ", ".join(codes),
         mass,
     )

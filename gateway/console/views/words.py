@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta, timezone
-from typing import Final
 
 from babel.dates import format_skeleton
+from babel.numbers import format_decimal
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.console.current import current_page
@@ -14,30 +13,12 @@ from gateway.console.filters import NOTHING, bounded, number
 from gateway.contract.enum_words import UNKNOWN
 from gateway.translation.identifier_words import scheme_word
 from gateway.translation.labels import label_of
-from gateway.translation.messages import N_, listed
 from gateway.translation.messages import gettext as _
+from gateway.translation.messages import listed
+from gateway.translation.substance_names import element_name, substance_words
 from gateway.v1.alert_pb2 import AlertFinding, FindingResult, MeasureKind, MeasureTaken
 from gateway.v1.goods_pb2 import CommodityCode, GoodsItem, Money, Place, TransportMeans, TransportMode
 from gateway.v1.party_pb2 import Address, Identifier
-
-ELEMENTS: Final[Mapping[str, str]] = {
-    "Bi": N_("bismuth"),
-    "Dy": N_("dysprosium"),
-    "Ga": N_("gallium"),
-    "Gd": N_("gadolinium"),
-    "Ge": N_("germanium"),
-    "In": N_("indium"),
-    "Lu": N_("lutetium"),
-    "Mo": N_("molybdenum"),
-    "Sb": N_("antimony"),
-    "Sc": N_("scandium"),
-    "Sm": N_("samarium"),
-    "Tb": N_("terbium"),
-    "Te": N_("tellurium"),
-    "W": N_("tungsten"),
-    "Y": N_("yttrium"),
-}
-"""Names of the elements whose export is controlled."""
 
 
 def capitalised(text: str) -> str:
@@ -51,9 +32,14 @@ def codes_text(codes: list[CommodityCode]) -> str:
 
 
 def substance_text(item: GoodsItem) -> str:
-    """Substance, element, purity and form: `antimony, Sb, 99.65 %, ingots`."""
-    purity = f"{number(item.purity_percent)} %" if item.HasField("purity_percent") else ""
-    return listed(filter(None, (item.substance, item.element, purity, item.form)))
+    """Substance, purity and form: `antimony, 99.65 %, ingots`, with the publisher's own word where it is another."""
+    purity = percent_text(item.purity_percent) if item.HasField("purity_percent") else ""
+    return listed(filter(None, (substance_words(item.substance, item.element), purity, item.form)))
+
+
+def percent_text(value: float) -> str:
+    """A purity: what tells 99.99 % from 99.9999 % stays."""
+    return f"{format_decimal(value, format='#,##0.######', locale=current_page().place.locale)} %"
 
 
 def mass_text(item: GoodsItem) -> str:
@@ -73,7 +59,7 @@ def measure_text(measure: MeasureTaken) -> str:
     """What was done with goods, and how many."""
     mass = _("{mass} kg net", mass=number(measure.net_mass_kg)) if measure.HasField("net_mass_kg") else ""
     kind = capitalised(label_of(MeasureKind, measure.kind))
-    return listed(filter(None, (kind, measure.element, mass)))
+    return listed(filter(None, (kind, element_name(measure.element), mass)))
 
 
 def finding_text(finding: AlertFinding) -> str:
@@ -84,7 +70,7 @@ def finding_text(finding: AlertFinding) -> str:
 
 def _taken(measure: MeasureTaken) -> str:
     kind = label_of(MeasureKind, measure.kind)
-    substance = _(ELEMENTS[measure.element]) if measure.element in ELEMENTS else measure.element
+    substance = element_name(measure.element)
     if not measure.HasField("net_mass_kg"):
         return _("{substance} {measure}", substance=substance, measure=kind) if substance else kind
     mass = number(measure.net_mass_kg)

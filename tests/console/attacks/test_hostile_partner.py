@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -142,7 +143,9 @@ def test_a_fork_is_evidence_to_keep_and_an_operator_resolves_it(
     feed = attacked.run(fork(attacked, sent))
     operator = desk("hk", "operator")
     page = operator.open("/operations")
-    page.get_by_role("link", name="MO · alerts", exact=True).last.click()
+    mo = page.get_by_role("region", name="MO", exact=True)
+    mo.get_by_text(re.compile("[0-9]+ feeds")).click()
+    mo.get_by_role("link", name="Alerts", exact=True).last.click()
     expect(page.get_by_text("Quarantine", exact=True).first).to_be_visible()
     operator.assert_accessible()
     with page.expect_download() as download:

@@ -181,6 +181,7 @@ def answer_of(one: socket.socket) -> bytes:
     [
         ("/watchlists/import/upload", b"401"),
         ("/files/upload", b"401"),
+        ("/files/AAAA/upload", b"401"),
         ("/alerts/new/upload", b"401"),
         ("/none/upload", b"413"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,7 @@ from gateway.v1.watchlist_pb2 import WatchlistEntry
 from tests.support.console.case import Case
 from tests.support.nodes import listed_content
 
-GROUNDS = {"purpose": "export_control", "legal_basis": "CEPA art. 5", "case_reference": "HK-2026-17"}
+GROUNDS = {"legal_basis": "CEPA art. 5", "case_reference": "HK-2026-17"}
 
 GO_ON = "main form .actions button.button:not(.secondary)"
 """The button that goes on, in every language."""
@@ -33,7 +34,6 @@ class FormPlace:
         reach: fills in the form at `path` and sends it; returns when the page is there. Finds fields by their names:
             it works in every language.
         provokes: what the guard notes meanwhile, and is meant, as for `PageGuard.expecting`.
-        in_every_language: the walk looks at it in each one, and not in English and one more alone.
     """
 
     title: str
@@ -42,7 +42,6 @@ class FormPlace:
     path: str
     reach: Callable[[Page], None]
     provokes: Sequence[str] = ()
-    in_every_language: bool = False
 
 
 def form_places(case: Case) -> Iterator[FormPlace]:
@@ -50,10 +49,11 @@ def form_places(case: Case) -> Iterator[FormPlace]:
     yield FormPlace("history-results", "hk", "officer", "/history", _search)
     yield FormPlace("history-trace", "hk", "officer", "/history", _trace)
     yield FormPlace("network-graph", "hk", "officer", "/network", _connect)
+    yield FormPlace("network-partners", "hk", "officer", "/network", _ask_partners)
     yield FormPlace("new-alert-preview", "cn", "officer", "/alerts/new", write_alert)
     for title, lose, status in (("kept-form", _sign_out, 401), ("kept-form-signed-in", _lose_token, 403)):
         provokes = (f"status of {status}",)
-        yield FormPlace(title, "hk", "officer", "/alerts/new", _kept(lose), provokes, in_every_language=True)
+        yield FormPlace(title, "hk", "officer", "/alerts/new", _kept(lose), provokes)
     for step, fields in RECIPIENTS_STEPS.items():
         yield FormPlace(f"preview-{step}", "hk", "officer", _of(case.unread, step), _filled(fields))
     for step, fields in PUBLISHERS_STEPS.items():
@@ -67,6 +67,7 @@ def form_places(case: Case) -> Iterator[FormPlace]:
     yield FormPlace("import-preview", "cn", "supervisor", "/watchlists/import?list=minerals", _import)
     yield FormPlace("match", "hk", "officer", "/watchlists/matches", _match)
     yield FormPlace("match-group", "hk", "officer", "/watchlists/matches/alike/entry", _match_group)
+    yield FormPlace("directory-preview", "mo", "operator", "/operations/directory", _upload_directory)
     yield FormPlace("maintenance-preview", "mo", "operator", "/operations/maintenance", _maintain)
 
 
@@ -124,6 +125,12 @@ def _connect(page: Page) -> None:
     page.locator("input[name=begin][value=container]").check()
     page.locator(GO_ON).first.click()
     page.locator("svg.graph").last.wait_for(state="attached")
+
+
+def _ask_partners(page: Page) -> None:
+    _connect(page)
+    page.locator(".node-steps button[name=about]").first.click()
+    page.locator("input[name=nodes]").first.wait_for()
 
 
 def write_alert(page: Page, case_reference: str = "CN-2026-18") -> None:
@@ -211,6 +218,16 @@ def _match(page: Page) -> None:
 def _match_group(page: Page) -> None:
     page.locator(".groups a").first.click()
     page.locator("#reason").wait_for()
+
+
+def _upload_directory(page: Page) -> None:
+    """A draft of the next version, which nobody has signed yet."""
+    note = page.request.get(page.url.rstrip("/") + "/note").body()
+    draft = re.sub(rb'("version": )(\d+)', lambda found: b"%s%d" % (found[1], int(found[2]) + 1), note)
+    draft = draft.rpartition(b"\n\n")[0] + b"\n"
+    page.locator("#file").set_input_files({"name": "draft.json", "mimeType": "application/json", "buffer": draft})
+    page.locator("main form[enctype] button[type=submit]").click()
+    page.locator(".changes-of-directory").wait_for()
 
 
 def _maintain(page: Page) -> None:

@@ -1,6 +1,7 @@
-"""Finds words of machines in what a page shows: rules of validators, names of fields, codes and UUIDs.
+"""Finds words of machines in what a page shows or says: rules of validators, names of fields, codes and UUIDs.
 
-What stands in `<code>` is there to be copied, e.g. the number under which evidence is exported; names of time zones are
+Titles, lists of suggestions and the attributes that a browser shows or reads out count too. What stands in `<code>` is
+there to be copied, e.g. the number under which evidence is exported; names of time zones are
 those that the world has given them.
 """
 
@@ -13,15 +14,21 @@ from playwright.sync_api import Page
 
 MACHINE_WORD = re.compile(r"regex|list \[0\]|[a-z]+_[a-z]+|\b[0-9a-f]{8}-")
 
-_UNSEEN = frozenset(("script", "style", "template", "title", "datalist", "code"))
+ATTRIBUTES = ("title", "aria-label", "alt", "placeholder", "aria-description", "label")
+"""Attributes whose words people see or hear."""
+
+_UNSEEN = frozenset(("script", "style", "template", "code"))
 _ZONE = re.compile(r"(Africa|America|Antarctica|Arctic|Asia|Atlantic|Australia|Europe|Indian|Pacific)/[\w/+-]+")
 
-SHOWN = """() => {
+SHOWN = """attributes => {
   const shown = [];
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const walker = document.createTreeWalker(document.documentElement, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
     const parent = walker.currentNode.parentElement;
-    if (!parent.closest("script, style, template, datalist, code")) shown.push(walker.currentNode.data);
+    if (!parent.closest("script, style, template, code")) shown.push(walker.currentNode.data);
+  }
+  for (const each of document.querySelectorAll(attributes.map(name => `[${name}]`).join())) {
+    if (!each.closest("code")) shown.push(...attributes.map(name => each.getAttribute(name) ?? ""));
   }
   return shown;
 }"""
@@ -35,6 +42,8 @@ class _Text(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._unseen += tag in _UNSEEN
+        if not self._unseen:
+            self.shown += [value for name, value in attrs if name in ATTRIBUTES and value]
 
     def handle_endtag(self, tag: str) -> None:
         self._unseen -= tag in _UNSEEN
@@ -54,7 +63,7 @@ def in_html(html: str) -> list[str]:
 
 def in_page(page: Page) -> list[str]:
     """Texts of a page that have a machine's word."""
-    return _found(page.evaluate(SHOWN))
+    return _found(page.evaluate(SHOWN, ATTRIBUTES))
 
 
 def _found(texts: list[str]) -> list[str]:

@@ -33,6 +33,7 @@ from tests.support.console import case
 from tests.support.federation import NODES, READY_S, STOPPED_S, SYSTEMS, Federation, NodeProcess, free_port
 from tests.support.forked_commands import forked_commands
 from tests.support.node_processes import Process, end, forking_process
+from tests.support.receivers import SECRET, WebReceiver
 
 CONSOLE = "console"
 """The local system as which a console connects."""
@@ -226,6 +227,8 @@ class ConsoleTrial:
         console_settings: str = "",
     ) -> None:
         self._ports = {name: free_port() for name in NODES}
+        self.receiver = WebReceiver()
+        self._secret = root / "webhook.secret"
         self.federation = Federation(
             root / "federation",
             settings=settings,
@@ -238,6 +241,8 @@ class ConsoleTrial:
 
     def __enter__(self) -> Self:
         self._stack = ExitStack()
+        self.receiver.start()
+        self._stack.callback(self.receiver.stop)
         self._thread = self._stack.enter_context(ThreadPoolExecutor(1, "trial"))
         self._stack.enter_context(self.federation)
         self.offices = {name: self._office(name) for name in NODES}
@@ -292,5 +297,8 @@ class ConsoleTrial:
         )
 
     def _settings_of(self, name: str) -> str:
-        tables = capability_tables(consoles_on_one_host(self._ports)[name])
+        self._secret.touch(mode=0o600)
+        self._secret.write_text(f"whsec_{SECRET}", encoding="ascii")
+        webhook = f'[notifications.webhooks.case-system]\nurl = "{self.receiver.url}"\nsecret_file = "{self._secret}"\n'
+        tables = capability_tables(consoles_on_one_host(self._ports)[name]) + webhook
         return tables.replace("[persons]", "\n".join(["[persons]", *self._persons_settings]))

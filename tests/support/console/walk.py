@@ -71,6 +71,9 @@ ADDRESSES: Mapping[str, Addresses] = {
     "/alerts/{publisher}/{alert_id}/files/{digest}": lambda case: [
         f"/alerts/{case.with_file.publisher}/{case.with_file.alert_id}/files/{case.file}"
     ],
+    "/alerts/{publisher}/{alert_id}/files": lambda case: [
+        f"/alerts/{case.with_file.publisher}/{case.with_file.alert_id}/files"
+    ],
     "/why": lambda case: [f"/why?alert={case.closed.publisher}/{case.closed.alert_id}"],
     "/history/records/{record_id}": lambda case: [f"/history/records/{case.records['hk']}"],
     "/figures/sheets/{alert_id}": lambda case: [f"/figures/sheets/{case.closed.alert_id}"],
@@ -109,15 +112,21 @@ _PART, _STREAM, _DOWNLOAD = "a part that a page asks for", "a stream of changes 
 NOT_PAGES: Mapping[str, str] = {
     "/live/inbox": _STREAM,
     "/inbox/body": _PART,
+    "/inbox/tabs": _PART,
+    "/alerts/{publisher}/{alert_id}/glance": _PART,
+    "/shown/{token}": "a page that a form leads to; tests/console/test_back_and_reload.py",
     "/live/alerts": _STREAM,
     "/live/alerts/{publisher}/{alert_id}": _STREAM,
     "/alerts/{publisher}/{alert_id}/body": _PART,
     "/alerts/{publisher}/{alert_id}/evidence": _DOWNLOAD,
+    "/alerts/{publisher}/{alert_id}/evidence/page": _DOWNLOAD,
     "/figures/download": _DOWNLOAD,
     "/watchlists/matches/alike/{by}/{match_id}": "tests/support/console/behind_forms.py opens one of hk's",
     "/watchlists/matches/{match_id}": "tests/support/console/behind_forms.py opens one of those that the gateway found",
     "/watchlists/changes/{number:int}": "tests/console/test_watchlists.py opens one that a list's change has made",
     "/alerts/{publisher}/{alert_id}/files/{digest}/picture": "part of a page; tests/console/test_files.py",
+    "/alerts/{publisher}/{alert_id}/files/{digest}/thumbnail": "part of a page; tests/console/test_files.py",
+    "/files/{token}/upload": "how much of a file is here, for a script; tests/console/test_uploads.py",
     "/alerts/{publisher}/{alert_id}/files/{digest}/download": "a download; tests/console/test_files.py",
     "/alerts/new/check": "a line beside a field; tests/console/test_new_alert.py",
     "/": "goes to the first page of the menu",
@@ -130,6 +139,7 @@ NOT_PAGES: Mapping[str, str] = {
     "/drafts/{draft_id}": "tests/console/test_drafts.py opens some of its own",
     "/operations/link/evidence": _DOWNLOAD,
     "/operations/directory/note": _DOWNLOAD,
+    "/operations/expires/calendar": _DOWNLOAD,
     "/notifications/rows": _PART,
 }
 """Routes that nobody opens as a page, each with the reason."""
@@ -143,7 +153,6 @@ class Place:
         title: a name for files and lists, e.g. `alerts-publisher-alert_id-2`.
         reach: goes on from the page at `path` to the one that is meant, by a form.
         provokes: what the guard notes meanwhile, and is meant.
-        in_every_language: the walk looks at it in each one, though only a form leads there.
     """
 
     route: str
@@ -153,7 +162,6 @@ class Place:
     path: str
     reach: Callable[[Page], None] | None = None
     provokes: Sequence[str] = ()
-    in_every_language: bool = True
 
     def open_in(self, window: Desk) -> Page:
         """Opens it in a window of the person who may see it."""

@@ -11,7 +11,8 @@ from demo import case as story
 from gateway.client import AlertReference
 from gateway.console.form import Form
 from gateway.console.views.alerts.alert_form import read_form, shown
-from gateway.console.views.codes import element_of, place_of, remark_on
+from gateway.console.views.codes import element_of, place_of
+from gateway.console.views.remarks import remark_on
 from gateway.v1.alert_pb2 import AlertContent
 from tests.support.federation import alert
 

@@ -85,7 +85,7 @@ def test_numbers_have_the_readers_separators_and_words_are_labels() -> None:
 
 def test_a_mass_that_nobody_said_is_unknown() -> None:
     seized, detained = shown("measures")
-    assert seized == ["Seized", "Sb", "2", "1,250.5", "1"]
+    assert seized == ["Seized", "antimony", "2", "1,250.5", "1"]
     assert detained[3] == "withheld or unknown"
 
 

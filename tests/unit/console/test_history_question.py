@@ -20,12 +20,12 @@ def question(**values: str) -> tuple[HistoryQuestion, Form]:
 
 def test_values_are_taken_apart() -> None:
     asked, form = question(
-        **GROUNDS, containers="gwdu2601174， TEMU1", party_names="示例, Ltd\nB", commodity_codes="8110.10"
+        **GROUNDS, containers="gwdu2601174， TEMU1", party_names="示例, Ltd\nB", commodity_codes="8110.10, 8110-20"
     )
     assert form.is_good
     assert list(asked.criteria.containers) == ["GWDU2601174", "TEMU1"]
     assert list(asked.criteria.party_names) == ["示例, Ltd", "B"], "a name may have a comma"
-    assert list(asked.criteria.commodity_codes) == ["811010"]
+    assert list(asked.criteria.commodity_codes) == ["811010", "811020"]
     assert asked.hidden["containers"] == ["gwdu2601174， TEMU1"]
 
 
@@ -40,9 +40,10 @@ def test_no_question_without_criteria() -> None:
     assert form.problem("references")
 
 
-def test_a_purpose_is_a_code() -> None:
-    _asked, form = question(**{**GROUNDS, "purpose": "Export control!"}, containers="X")
-    assert form.problem("purpose")
+@pytest.mark.parametrize("name", ["purpose", "legal_basis", "case_reference"])
+def test_nothing_is_asked_without_saying_why(name: str) -> None:
+    _asked, form = question(**{**GROUNDS, name: ""}, containers="X")
+    assert form.problem(name)
 
 
 def test_a_period_has_whole_days_of_the_reader() -> None:

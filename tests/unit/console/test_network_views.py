@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from itertools import combinations, islice
 from zoneinfo import ZoneInfo
 
@@ -13,20 +14,27 @@ from gateway.console.form import Form
 from gateway.console.languages import ReaderLocale
 from gateway.console.pages.network.question import MOST_EDGES, MOST_NODES, read_question
 from gateway.console.templating import new_environment
-from gateway.console.views.network import field_text, network_view
+from gateway.console.views.network import answer_options, field_text, network_view
+from gateway.console.views.partner_question import PartnerQuestion
 from gateway.translation.messages import in_language
 from gateway.v1.alert_pb2 import ALERT_STATUS_CLOSED, AlertReference, AnswerReference
+from gateway.v1.history_pb2 import SearchCriteria
 from gateway.v1.link_analysis_service_pb2 import GetLinkGraphResponse
 from gateway.v1.link_graph_pb2 import (
+    LINK_NODE_KIND_ADDRESS,
     LINK_NODE_KIND_CONTAINER,
     LINK_NODE_KIND_PARTY,
+    LINK_NODE_KIND_VEHICLE,
+    LINK_NODE_KIND_VESSEL,
     LinkedThing,
     LinkGraphEdge,
     LinkGraphNode,
     LinkMark,
     LinkNameComparison,
+    LinkNodeKind,
     LinkSource,
 )
+from gateway.v1.party_pb2 import Identifier
 from gateway.v1.watchlist_pb2 import MATCH_CLASS_IDENTICAL, WatchlistReference
 
 ZONE = ZoneInfo("Asia/Macau")
@@ -120,7 +128,7 @@ def test_fields_are_named_in_words(path: str, words: str) -> None:
     assert field_text(path) == words
 
 
-def asked(**values: str) -> Form:
+def asked(**values: str | list[str]) -> Form:
     grounds = {"purpose": "export_control", "legal_basis": "Article 7", "case_reference": "CASE 1"}
     return Form.with_values({**grounds, **values})
 
@@ -164,7 +172,6 @@ def test_a_node_goes_before_what_the_form_said_and_the_reasons_stay() -> None:
         ({"begin": "party", "what": ""}, "what"),
         ({"begin": "party", "what": "x", "scheme": "USCC!"}, "scheme"),
         ({"begin": "party", "what": "x", "declared_from": "soon"}, "declared_from"),
-        ({"begin": "party", "what": "x", "answers": "hk"}, "answers"),
         ({"begin": "party", "what": "x", "purpose": ""}, "purpose"),
     ],
 )
@@ -174,10 +181,72 @@ def test_problems_stand_at_their_field(values: dict[str, str], field: str) -> No
     assert field in form.problems
 
 
-def test_answers_are_named_by_authority_and_query() -> None:
-    question = read_question(asked(begin="container", what="CSQU3054383", answers="hk/q1\nmo/q2"), ZONE)
+def test_answers_are_chosen_each_once_and_the_newest_count() -> None:
+    chosen = ["hk/q1", "mo/q2", "hk/q1"]
+    question = read_question(asked(begin="container", what="CSQU3054383", answers=chosen), ZONE)
     wanted = [AnswerReference(node="hk", query_id="q1"), AnswerReference(node="mo", query_id="q2")]
     assert question.arguments["answers"] == wanted
+    many = read_question(asked(node_id="n", answers=[f"hk/q{number}" for number in range(20)]), ZONE)
+    assert [one.query_id for one in many.arguments["answers"]] == [f"q{number}" for number in range(4, 20)]
+
+
+def test_held_answers_are_listed_in_words_and_a_chosen_one_stays() -> None:
+    found = graph()
+    criteria = SearchCriteria(containers=["CSQU3054383"])
+    held = found.held_answers.add(answer=AnswerReference(node="hk", query_id="q1"), criteria=criteria, records=3)
+    held.asked_at.FromDatetime(datetime(2026, 7, 1, 20, tzinfo=UTC))  # the day after in the reader's zone
+    options = answer_options(found, ["mo/q2"])
+    assert [value for value, _text, _hint in options] == ["hk/q1", "mo/q2"]
+    assert options[0][1] == "HK, 2 Jul 2026: container CSQU3054383 (3 records)"
+    assert "MO" in options[1][1]
+
+
+def test_a_hub_says_in_how_many_records_it_stands_and_can_be_shown() -> None:
+    found = graph()
+    hub = found.nodes[1]
+    assert not network_view(found).nodes[1].is_closed_hub  # its name may be any of too many
+    hub.total_records = 1_204
+    view = network_view(found).nodes[1]
+    assert view.is_closed_hub
+    assert "1204 records" in view.state
+    hub.total_records = 5_000
+    assert "or more" in network_view(found).nodes[1].state
+    question = read_question(asked(begin="party", what="x", hub=hub.id, page_token="next"), ZONE)
+    wanted = {"node_id": hub.id, "in_pages": True, "page_token": "next"}
+    assert wanted.items() <= question.arguments.items()
+    assert question.hidden["hub"] == [hub.id]
+    assert "page_token" not in question.hidden
+
+
+@pytest.mark.parametrize(
+    ("kind", "names", "numbers", "criterion", "values"),
+    [
+        (LINK_NODE_KIND_PARTY, ["Alpha  Ltd", "甲公司"], ["9144"], "party_names", ("Alpha Ltd", "甲公司")),
+        (LINK_NODE_KIND_PARTY, [], ["9144"], "party_identifiers", ("9144",)),
+        (LINK_NODE_KIND_CONTAINER, [], ["CSQU3054383"] * 2, "containers", ("CSQU3054383",)),
+        (LINK_NODE_KIND_VEHICLE, [], ["AB 1234"], "registrations", ("AB 1234",)),
+        (LINK_NODE_KIND_VESSEL, ["Example Star"], [], "vessel", ("Example Star",)),
+    ],
+)
+def test_what_partners_are_asked_about_a_node(
+    kind: LinkNodeKind.ValueType, names: list[str], numbers: list[str], criterion: str, values: tuple[str, ...]
+) -> None:
+    identifiers = [Identifier(scheme="s", value=value) for value in numbers]
+    node = LinkGraphNode(id="some:id::A B", thing=LinkedThing(kind=kind, names=names, identifiers=identifiers))
+    question = PartnerQuestion.of_node(node)
+    assert question == PartnerQuestion("node_id", "some:id::A B", criterion, values)
+    assert PartnerQuestion.read(question.text) == question
+    node.hub = True
+    of_hub = PartnerQuestion.of_node(node)
+    assert of_hub is not None
+    assert of_hub.begin == "hub"
+
+
+def test_nothing_is_asked_about_an_address_or_by_another_value() -> None:
+    address = LinkGraphNode(id="a", thing=LinkedThing(kind=LINK_NODE_KIND_ADDRESS, names=["12 Kwai Fuk Road"]))
+    assert PartnerQuestion.of_node(address) is None
+    for text in ("", "node_id a", "node_id a\nreferences\nx", "what a\ncontainers\nx", "node_id \ncontainers\nx"):
+        assert PartnerQuestion.read(text) is None
 
 
 def test_the_largest_graph_of_a_page_has_room_in_150_kb() -> None:
@@ -200,7 +269,11 @@ def test_the_largest_graph_of_a_page_has_room_in_150_kb() -> None:
     assert environment.loader is not None
     source = environment.loader.get_source(environment, "network/graph.html")[0].partition("\n")[2]  # without its base
     page_alone = environment.from_string('{% import "components/page.html" as page %}' + source)
-    size = len(
-        page_alone.render(view=view, question=read_question(form, ZONE), form=form, kinds=[], depths=[]).encode()
+    found.partners.extend(["hk", "mo"])  # who can be asked about each node, and about each record of a node
+    question = read_question(form, ZONE)
+    rendered = page_alone.render(
+        view=view, question=question, form=form, kinds=[], depths=[], found=found, answers=[], page_number=1
     )
+    assert rendered.count('name="about"') > MOST_NODES
+    size = len(rendered.encode())
     assert size - len(view.picture.wide) - len(view.picture.narrow) < 130_000

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 from PIL import Image, PngImagePlugin
 
+from gateway.console.images.made import KEPT_S, MAX_BYTES, MadePictures
 from gateway.console.images.sandbox import PictureError, PictureSandbox, SafePicture
-from gateway.console.images.worker import MAX_SIDE
+from gateway.console.images.worker import MAX_SIDE, SMALL_SIDE
+from tests.support.files import huge_png
 
 
 def made(content: bytes) -> SafePicture:
@@ -108,10 +110,57 @@ def test_bombs_are_refused_before_they_are_unpacked() -> None:
     with pytest.raises(PictureError) as refused:
         made(png_of(50_000, 50_000, zlib.compress(bytes(10_000_000))))
     assert refused.value.too_large
+    assert refused.value.pixels == (50_000, 50_000)
     assert opened(made(png_of(8, 8, zlib.compress(bytes(50_000_000))))).size == (8, 8)  # the rest stays packed
     with pytest.raises(PictureError):
         made(png_of(2**31 - 1, 2**31 - 1, b"x"))
     assert time.monotonic() - began_s < 20
+
+
+def test_a_picture_that_is_too_large_says_its_size_and_only_its_head_is_looked_at() -> None:
+    async def refusal(content: bytes) -> PictureError | None:
+        try:
+            await PictureSandbox().require_showable(content)
+        except PictureError as error:
+            return error
+        return None
+
+    async def run() -> None:
+        huge = await refusal(huge_png(60_000, 60_000))
+        assert huge is not None
+        assert (huge.too_large, huge.pixels) == (True, (60_000, 60_000))
+        assert await refusal(png_of(8_000, 8_000, b"no pixels")) is None
+        other = await refusal(b"%PDF-1.7\n")
+        assert other is not None
+        assert (other.too_large, other.pixels) == (False, None)
+
+    asyncio.run(run())
+
+
+def test_a_small_picture_has_the_side_that_was_asked_for() -> None:
+    async def run() -> SafePicture:
+        return await PictureSandbox().safe_picture(encoded(Image.new("L", (600, 400), 128), "JPEG"), side=SMALL_SIDE)
+
+    small = asyncio.run(run())
+    assert opened(small).size == (SMALL_SIDE, SMALL_SIDE * 2 // 3)
+
+
+def test_a_picture_for_a_page_is_taken_once_by_its_session_soon() -> None:
+    now = 0.0
+    made = MadePictures(clock=lambda: now)
+    picture = SafePicture("image/png", b"x")
+    made.put("session", b"1", picture)
+    assert made.take("another", b"1") is None
+    assert made.take("session", b"2") is None
+    assert made.take("session", b"1") is picture
+    assert made.take("session", b"1") is None
+    made.put("session", b"1", picture)
+    now = KEPT_S + 1
+    assert made.take("session", b"1") is None
+    large = SafePicture("image/png", bytes(MAX_BYTES // 2))
+    for number in b"123":
+        made.put("session", bytes([number]), large)
+    assert [made.take("session", bytes([number])) for number in b"123"] == [None, large, large]
 
 
 def test_a_picture_that_needs_too_much_memory_ends_with_its_worker() -> None:

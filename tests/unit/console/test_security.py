@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
-from gateway.console.page import own_path
+from gateway.console.form import own_path
 from gateway.console.server.security import content_policy, csrf_token, is_csrf_token, is_same_origin
 from gateway.console.settings import load_console_settings
 from gateway.errors import ConfigurationError

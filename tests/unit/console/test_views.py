@@ -145,7 +145,7 @@ def test_what_the_gateway_finds_wrong_stands_at_its_field() -> None:
 
     form.add_violations(error, {"content.reply_by": "reply_by"})
 
-    assert form.problems == {"reply_by": "is past", "": "elsewhere: is odd"}
+    assert form.problems == {"reply_by": "Reply by: is past", "": "Elsewhere: is odd"}
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from gateway.console.pages.alert.step_forms import (
     measures_of,
     revision_of,
 )
+from gateway.console.views.written import code_in
 from gateway.contract.enum_words import word_of
 from gateway.contract.findings import ReportedFinding
 from gateway.errors import NotFoundError
@@ -40,6 +41,14 @@ def goods_rows(sent: Form) -> int:
     text = sent.text("goods")
     rows = int(text) if text.isascii() and text.isdecimal() and len(text) < 4 else 1
     return min(rows + (sent.text("edit") == "goods"), MAX_GOODS)
+
+
+def checked_as(name: str) -> str:
+    """The kind of a field's value, for what is said of it beside the field."""
+    goods, _dash, field = name.rpartition("-")
+    if goods.startswith("goods-"):
+        return field if field in ("code", "substance", "purity") else ""
+    return "locode" if name == "unlocode" else ""
 
 
 def _read(sent: Form, context: StepContext) -> ReportFindingRequest:
@@ -138,7 +147,7 @@ def _goods(sent: Form, number: int, known: GoodsItem) -> GoodsItem:
     for field in ("declared_codes", "purity_percent", "net_mass_kg"):
         item.ClearField(field)
     item.description, item.substance = text("description"), text("substance")
-    if code := text("code").replace(".", "").replace(" ", ""):
+    if code := code_in(text("code")):
         if not _CODE.fullmatch(code):
             sent.problems[f"goods-{number}-code"] = _("A commodity code has 4 to 13 digits.")
         item.declared_codes.extend(each for each in known.declared_codes if each.code == code)

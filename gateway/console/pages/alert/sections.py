@@ -13,6 +13,7 @@ from starlette.requests import Request
 from gateway.console.page import client
 from gateway.console.pages.alert.case import load_case
 from gateway.console.views.alerts.alert import AlertView
+from gateway.console.views.alerts.case import CaseView
 from gateway.console.views.alerts.related import related_alerts
 from gateway.console.views.files import file_view
 from gateway.errors import GatewayError, Kind
@@ -57,9 +58,11 @@ async def _files(request: Request, view: AlertView) -> Any:
     return [file_view(view.reference, file) for file in await client(request).files.of_alert(view.reference)] or None
 
 
+CASE: Final = AlertSection("case", load_case, "alert/case.html")
+
 SECTIONS: Final[Sequence[AlertSection]] = [
     AlertSection("files", _files, "files/section.html", beside=False),
-    AlertSection("case", load_case, "alert/case.html"),
+    CASE,
     AlertSection("related", _related, "alert/related.html"),
 ]
 """In the order of the page."""
@@ -70,6 +73,12 @@ async def loaded_sections(request: Request, view: AlertView) -> Mapping[bool, Se
     loaded = await asyncio.gather(*(_loaded(section, request, view) for section in SECTIONS))
     shown = [one for one in loaded if one is not None]
     return {beside: [one for one in shown if one.section.beside is beside] for beside in (True, False)}
+
+
+async def loaded_case(request: Request, view: AlertView) -> CaseView | None:
+    """What colleagues do with an alert; None where casework is off, or not for this person."""
+    loaded = await _loaded(CASE, request, view)
+    return None if loaded is None else loaded.value
 
 
 async def _loaded(section: AlertSection, request: Request, view: AlertView) -> LoadedSection | None:

@@ -13,9 +13,11 @@ from google.protobuf.message import Message
 
 from gateway.client import GatewayClient
 from gateway.console.form import Form
+from gateway.console.partners import nodes_of
 from gateway.console.views.alerts.alert import AlertView
 from gateway.console.views.alerts.changes import ContentChange
 from gateway.console.views.words import capitalised
+from gateway.console.views.written import number_in
 from gateway.contract.enum_words import words
 from gateway.contract.findings import ReportedFinding
 from gateway.translation.labels import METHOD, label, label_of
@@ -37,7 +39,6 @@ ASK_FOR: Final = timedelta(hours=24)
 METHODS: Final = ("x_ray", "physical", "laboratory", "document")
 
 _ELEMENT: Final = re.compile(r"[A-Z][a-z]?")
-_DECIMAL: Final = re.compile(r"\d{1,12}(\.\d{1,6})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,14 +149,12 @@ def question_deadline(context: StepContext, now: datetime) -> datetime:
 
 
 def decimal(sent: Form, name: str) -> float | None:
-    """A number of a field, with a point or comma; None for none, or with the problem noted for anything else."""
-    text = sent.text(name).replace(" ", "").replace(",", ".")
-    if not text:
-        return None
-    if _DECIMAL.fullmatch(text):
-        return float(text)
-    sent.problems[name] = _("Enter a number, e.g. 20000 or 99.65.")
-    return None
+    """A number of a field as people write it; None for none, or with the problem noted for anything else."""
+    text = sent.text(name)
+    number = number_in(text)
+    if text and number is None:
+        sent.problems[name] = _("Enter a number, e.g. 20000 or 99.65.")
+    return number
 
 
 def element(sent: Form, name: str) -> str:
@@ -201,7 +200,7 @@ def _ask(sent: Form, context: StepContext) -> service.AskQuestionRequest:
         request_id=sent.text("request_id"),
         alert=context.view.reference,
         text=sent.required("text", _("Write your question.")),
-        onward_recipients=dict.fromkeys(sent.text("onward").lower().split()) if not context.view.own else (),
+        onward_recipients=nodes_of(sent, "onward") if not context.view.own else (),
     )
     deadline = sent.moment("deadline", context.zone)
     if deadline is not None:

@@ -19,7 +19,7 @@ from gateway.console.form import Form
 from gateway.console.listing import list_query, with_done
 from gateway.console.page import client, console_of, form, page_route, reader_locale, redirect, render
 from gateway.console.pages.alert.amending import AMENDMENT
-from gateway.console.pages.alert.finding import FINDING, FINDING_CHANGES, goods_rows
+from gateway.console.pages.alert.finding import FINDING, FINDING_CHANGES, checked_as, goods_rows
 from gateway.console.pages.alert.show import alert_of
 from gateway.console.pages.alert.step_forms import (
     STEP_FORMS,
@@ -28,17 +28,20 @@ from gateway.console.pages.alert.step_forms import (
     revision_of,
     step_choices,
 )
+from gateway.console.partners import nodes_of, partner_options
 from gateway.console.server.security import UPLOAD_SUFFIX
 from gateway.console.views.alerts.alert import AlertView
+from gateway.console.views.alerts.allowed import roles_of
 from gateway.console.views.alerts.changes import ContentChange, content_changes
+from gateway.console.views.alerts.field_names import error_text
 from gateway.console.views.alerts.sending import step_envelopes
+from gateway.console.views.remarks import remarks_of
 from gateway.errors import (
     IllegalTransitionError,
     InvalidRequestError,
     NotFoundError,
     RevisionConflictError,
 )
-from gateway.translation.refusals import refused
 
 FORMS: Final[dict[str, StepForm]] = {**STEP_FORMS, "finding": FINDING, "amend": AMENDMENT, **FINDING_CHANGES}
 _NUMBERED: Final = {"answer": "question_id", **dict.fromkeys(FINDING_CHANGES, "finding")}
@@ -95,7 +98,7 @@ async def _send(request: Request, step: StepForm, context: StepContext, message:
         sent.add_violations(error, step.violations)
         return _form_page(request, step, context, sent, status=422)
     except IllegalTransitionError as error:
-        sent.problems[""] = refused(error.message)
+        sent.problems[""] = error_text(error)
         return _form_page(request, step, context, sent, status=409)
     return redirect(with_done(context.view.path + list_query(request.query_params), _name(request)))
 
@@ -105,6 +108,9 @@ async def _of(request: Request) -> tuple[StepForm, StepContext]:
     if step is None:
         raise NotFoundError("there is no such step")
     view = await alert_of(request)
+    if _name(request) == "ask" and not view.own:
+        asked_for = nodes_of(form(request), "onward")
+        request.state.onward = await partner_options(request, asked_for, without={view.alert.publisher})
     question_id = request.path_params.get("question_id", "")
     node = console_of(request).client.node_name
     number = request.path_params.get("finding", "")
@@ -141,6 +147,7 @@ def _page(request: Request, step: StepForm, context: StepContext, sent: Form) ->
         "step": step,
         "choices": step_choices(),
         "goods_rows": goods_rows(sent),
+        "remarks": remarks_of(sent, checked_as),
         "partners_choice": [(node, node.upper()) for node in context.partners],
         "rows_of_changes": lambda changes: [(change.name, change.before, change.after) for change in changes],
         "heading": step.title(),
@@ -151,6 +158,7 @@ def _page(request: Request, step: StepForm, context: StepContext, sent: Form) ->
         "action": path + in_its_list,
         "upload_action": path + UPLOAD_SUFFIX + in_its_list,
         "files": getattr(request.state, "files", None),
+        "onward": getattr(request.state, "onward", ()),
     }
 
 
@@ -163,7 +171,7 @@ async def _preview_page(request: Request, step: StepForm, context: StepContext, 
         sent.add_violations(_of_the_step(error), step.violations)
         return _form_page(request, step, context, sent, status=422)
     except IllegalTransitionError as error:  # somebody else was faster
-        sent.problems[""] = refused(error.message)
+        sent.problems[""] = error_text(error)
         return _form_page(request, step, context, sent, status=409)
     return render(
         request,
@@ -214,10 +222,10 @@ def changes_since(view: AlertView, revision: int) -> list[ContentChange]:
 _ALERT: Final = "/alerts/{publisher}/{alert_id}"
 
 routes = [
-    page_route(path, handler, methods=(method,))
-    for path in (f"{_ALERT}/{name}" + (f"/{{{_NUMBERED[name]}}}" if name in _NUMBERED else "") for name in FORMS)
+    page_route(f"{_ALERT}/{name}{number}", handler, methods=(method,), roles=roles_of(name))
+    for name, number in ((name, f"/{{{_NUMBERED[name]}}}" if name in _NUMBERED else "") for name in FORMS)
     for handler, method in ((ask_for, "GET"), (take, "POST"))
 ] + [
-    page_route(f"{_ALERT}/{name}{UPLOAD_SUFFIX}", take, methods=("POST",))
+    page_route(f"{_ALERT}/{name}{UPLOAD_SUFFIX}", take, methods=("POST",), roles=roles_of(name))
     for name in ("finding", "answer/{question_id}", "correct-finding/{finding}")
 ]

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from gateway.console.form import Form
 from gateway.console.page import client, render
+from gateway.console.partners import nodes_of, partner_options
 from gateway.console.problems import problem_of
 from gateway.console.views.figures import as_csv, figure_tables, problems_of
 from gateway.errors import InvalidRequestError, NotFoundError
@@ -46,6 +47,7 @@ async def show(request: Request) -> Response:
         title=_("Figures"),
         status=200 if asked.is_good else 422,
         form=asked,
+        partners=await partner_options(request, nodes_of(asked, "partner")),
         figures=figures,
         tables=figure_tables(figures),
         problems=list(problems_of(figures)),

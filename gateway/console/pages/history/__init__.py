@@ -15,10 +15,10 @@ ASKING: Final = frozenset({"officer", "analyst", "supervisor"})
 """Roles that may search."""
 
 routes = [
-    page_route("/history", ask),
-    page_route("/history/search", search, methods=("POST",)),
-    page_route("/history/record", show_record, methods=("POST",)),
-    page_route("/history/trace", trace, methods=("POST",)),
+    page_route("/history", ask, roles=ASKING),
+    page_route("/history/search", search, methods=("POST",), roles=ASKING),
+    page_route("/history/record", show_record, methods=("POST",), roles=ASKING),
+    page_route("/history/trace", trace, methods=("POST",), roles=ASKING),
     page_route("/history/records/{record_id}", show_own_record),
 ]
-navigation = NavigationEntry(path="/history", title=lambda: _("History"), icon="history", order=40, roles=ASKING)
+navigation = NavigationEntry(path="/history", title=lambda: _("Shipments"), icon="history", order=40, roles=ASKING)

@@ -98,6 +98,11 @@ class AnswerView:
     withheld: Sequence[WithheldPath]
     answer: NodeAnswer
 
+    @property
+    def has_held_records(self) -> bool:
+        """Whether this authority holds records of a partner's answer: a link graph can look at them."""
+        return bool(self.query_id and self.answer.count)
+
 
 def answer_view(answer: NodeAnswer, records: Sequence[HistoryRecord], mode: AnswerMode.ValueType) -> AnswerView:
     """A node's answer with the records that came from it."""

@@ -24,6 +24,7 @@ from gateway.errors import MalformedError
 from gateway.tracing.report.tables import discrepancy_cells, event_cells, leg_cells, mass_cells, place_in_words
 from gateway.translation.labels import label_of
 from gateway.translation.messages import gettext as _
+from gateway.translation.substance_names import substance_title
 from gateway.v1.goods_pb2 import RouteLeg, TransportMode
 from gateway.v1.history_pb2 import AnswerMode, HistoryRecord, NodeAnswer, SearchCriteria
 from gateway.v1.shipment_pb2 import Shipment
@@ -61,7 +62,7 @@ async def show_own_record(request: Request) -> Response:
 async def _controls(request: Request, shipment: Shipment) -> list[tuple[str, list[SuggestionRow]]]:
     """Control codes that may apply to the goods on the day of the declaration."""
     goods = [item for item in shipment.goods[:MOST_GOODS] if item.description or item.substance or item.element]
-    texts = [item.description or item.substance or item.element for item in goods]
+    texts = [item.description or substance_title(item.substance, item.element) for item in goods]
     declared = clipped_moment(to_ms(shipment.declared_at) + shipment.utc_offset_minutes * 60_000)
     return await suggested_by_goods(request, goods, texts, on=declared.date().isoformat())
 
@@ -72,7 +73,7 @@ async def show_record(request: Request) -> Response:
     node, _slash, record_id = sent.text("record").partition("/")
     question = read_question(sent, reader_locale(request).zone)
     if not sent.is_good:
-        return show_form(request, sent)
+        return await show_form(request, sent)
     if not node or not record_id:
         raise MalformedError(_("This form names no record."))
     answer, record = await _fetched(client(request), question, node, record_id)

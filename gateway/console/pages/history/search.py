@@ -14,14 +14,17 @@ from gateway.console.form import Form
 from gateway.console.page import client, form, reader_locale, render, rendered
 from gateway.console.pages.history.answers import answer_view
 from gateway.console.pages.history.question import (
+    CHECKED,
+    GRAPH,
     PROBLEM_FIELDS,
-    PURPOSES,
     SIMPLE,
     HistoryQuestion,
     procedure_options,
     read_question,
 )
 from gateway.console.problems import problem_of
+from gateway.console.purposes import purpose_options
+from gateway.console.views.remarks import remarks_of
 from gateway.errors import GatewayError, InvalidRequestError
 from gateway.tracing.report.criteria_words import criteria_lines
 from gateway.translation.messages import gettext as _
@@ -35,29 +38,34 @@ PAGE_SIZE: Final = 25
 PLACE_OF_ANSWERS: Final = "<!--answers-->"
 """Where the page is cut: what is before goes out at once, answers follow."""
 
-STREAMED: Final = {"content-encoding": "identity", "x-accel-buffering": "no"}
-"""Compression and proxies would hold the answers back."""
-
 Found = RecordOrAnswer | SearchEnd
 
 
 async def ask(request: Request) -> Response:
     """The form, empty or filled in by a link of another page (what is looked for, never why)."""
     begun = {name: request.query_params[name] for name in SIMPLE if name in request.query_params}
-    return show_form(request, Form.with_values({"mode": "records", **begun}))
+    return await show_form(request, Form.with_values({"mode": "records", **begun}))
 
 
-def show_form(request: Request, sent: Form) -> Response:
+async def show_form(request: Request, sent: Form) -> Response:
     """The form with what was typed, and its problems."""
     return render(
         request,
         "history/ask.html",
-        title=_("History"),
+        title=_("Ask partners") if sent.all("partners") else _("Shipments"),
         status=200 if sent.is_good else 422,
         form=sent,
-        purposes=PURPOSES,
+        graph={name: sent.all(name) for name in GRAPH},
+        partners=[(node, _node_name(request, node), "") for node in sent.all("partners")],
+        purposes=await purpose_options(request),
         procedures=procedure_options(),
+        remarks=remarks_of(sent, lambda name: CHECKED.get(name, ""), sought=True),
     )
+
+
+def _node_name(request: Request, node: str) -> str:
+    own = node == client(request).node_name
+    return _("{node} (own records)", node=node.upper()) if own else node.upper()
 
 
 async def search(request: Request) -> Response:
@@ -65,7 +73,7 @@ async def search(request: Request) -> Response:
     sent = form(request)
     question = read_question(sent, reader_locale(request).zone)
     if not sent.is_good:
-        return show_form(request, sent)
+        return await show_form(request, sent)
     found = client(request).history.search_page(
         question.criteria,
         question.grounds,
@@ -79,7 +87,7 @@ async def search(request: Request) -> Response:
     except InvalidRequestError as error:
         await found.aclose()
         sent.add_violations(error, PROBLEM_FIELDS)
-        return show_form(request, sent)
+        return await show_form(request, sent)
     page = rendered(
         request,
         "history/results.html",
@@ -89,7 +97,7 @@ async def search(request: Request) -> Response:
         page_number=int(sent.text("page_number") or "1") if sent.text("page_number").isdecimal() else 1,
         place_of_answers=PLACE_OF_ANSWERS,
     )
-    return StreamingResponse(_streamed(request, page, question, first, found), media_type="text/html", headers=STREAMED)
+    return StreamingResponse(_streamed(request, page, question, first, found), media_type="text/html")
 
 
 async def _streamed(
@@ -100,7 +108,7 @@ async def _streamed(
     yield head
     language = reader_locale(request).language
     records: dict[str, list[HistoryRecord]] = {}
-    end = SearchEnd()
+    end, may_be_linked = SearchEnd(), False
     async with aclosing(found):
         try:
             async for item in _with_first(first, found):
@@ -109,14 +117,16 @@ async def _streamed(
                 elif isinstance(item, NodeAnswer):
                     with in_language(language):
                         view = answer_view(item, records.pop(item.node, []), question.mode)
-                        yield rendered(request, "history/answer.html", answer=view)
+                        linked = question.is_of_graph and view.has_held_records
+                        may_be_linked = may_be_linked or linked
+                        yield rendered(request, "history/answer.html", answer=view, linked=linked)
                 else:
                     end = item
         except GatewayError as error:
             with in_language(language):
                 yield rendered(request, "history/interrupted.html", problem=problem_of(error))
     with in_language(language):
-        yield rendered(request, "history/end.html", end=end, next_page=_next_page(request))
+        yield rendered(request, "history/end.html", end=end, next_page=_next_page(request), linked=may_be_linked)
     yield tail
 
 

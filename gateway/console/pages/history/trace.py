@@ -34,13 +34,13 @@ async def trace(request: Request) -> Response:
     sent = form(request)
     question = read_question(sent, reader_locale(request).zone)
     if not sent.is_good:
-        return show_form(request, sent)
+        return await show_form(request, sent)
     criteria = _beginning(sent.text("trace"), question)
     try:
         found = await client(request).history.trace(criteria, question.grounds, nodes=question.nodes, draft_alert=True)
     except InvalidRequestError as error:
         sent.add_violations(error, PROBLEM_FIELDS)
-        return show_form(request, sent)
+        return await show_form(request, sent)
     trace = found.trace
     return render(
         request,
@@ -61,6 +61,12 @@ async def trace(request: Request) -> Response:
         lanes=trace_lanes(trace),
         legs=[_leg(number, leg) for number, leg in enumerate(trace.legs, start=1)],
         links=[_link(number, link) for number, leg in enumerate(trace.legs, start=1) for link in leg.links],
+        held=[
+            f"{node}/{answer.query_id}"
+            for node, answers in words.answers_by_node(trace).items()
+            for answer in answers
+            if question.is_of_graph and answer.query_id and answer.count
+        ],
         answers=[_answer(node, answers) for node, answers in words.answers_by_node(trace).items()],
         withheld=[
             (number, words.leg_name(leg), field.path, field.reason or words.class_word(field))

@@ -12,8 +12,9 @@ from starlette.responses import Response
 
 from gateway.console.form import Form
 from gateway.console.page import render
-from gateway.console.pages.history.question import PURPOSES
+from gateway.console.pages.history.question import read_grounds
 from gateway.console.pages.new_alert import PARTY_SCHEMES
+from gateway.console.purposes import purpose_options
 from gateway.console.views.network import KINDS, kind_word
 from gateway.translation.identifier_words import scheme_word
 from gateway.translation.messages import gettext as _
@@ -34,21 +35,23 @@ from gateway.v1.watchlist_pb2 import WatchlistReference
 BEGINNINGS: Final = ("party", "address", "vehicle", "vessel", "container", "record", "alert", "entry")
 """Where a graph may begin; also names of fields that a link may fill in."""
 
-CARRIED: Final = ("purpose", "legal_basis", "case_reference", "begin", "what", "scheme", "node_id", "depth", "kinds",
-                  "declared_from", "declared_until", "answers")  # fmt: skip
+CARRIED: Final = ("purpose", "legal_basis", "case_reference", "begin", "what", "scheme", "node_id", "hub", "depth",
+                  "kinds", "declared_from", "declared_until", "answers")  # fmt: skip
 """Fields that a page hands on to the next step."""
 
 PROBLEM_FIELDS: Final = {
     "grounds.purpose": "purpose",
     "grounds.legal_basis": "legal_basis",
     "grounds.case_reference": "case_reference",
-    "answers": "answers",
-    **dict.fromkeys(("thing", "record_id", "alert", "entry", "node_id"), "what"),
+    **dict.fromkeys(("thing", "record_id", "alert", "entry", "node_id", "in_pages", "page_token"), "what"),
 }
 """Field of the form by path of the request."""
 
-MOST_NODES, MOST_EDGES = 40, 75
+MOST_NODES, MOST_EDGES = 40, 72
 """What a page of 150 kB has room for in words; the gateway's answer counts what is left out."""
+
+MOST_ANSWERS: Final = 16
+"""Answers that one graph looks at, by the contract; the newest count."""
 
 DEPTHS: Final = ("1", "2", "3")
 
@@ -78,10 +81,10 @@ async def ask(request: Request) -> Response:
     values = {"begin": "party", "depth": "2"}
     if begun is not None:
         values |= {"begin": begun[0], "what": begun[1]}
-    return show_form(request, Form.with_values(values))
+    return await show_form(request, Form.with_values(values))
 
 
-def show_form(request: Request, sent: Form) -> Response:
+async def show_form(request: Request, sent: Form) -> Response:
     """The form with what was typed, and its problems."""
     words = {
         "party": _("Company or person"),
@@ -99,7 +102,7 @@ def show_form(request: Request, sent: Form) -> Response:
         title=_("Network"),
         status=200 if sent.is_good else 422,
         form=sent,
-        purposes=PURPOSES,
+        purposes=await purpose_options(request),
         schemes=[(one, scheme_word(one)) for one in PARTY_SCHEMES],
         beginnings=[(name, words[name], "") for name in BEGINNINGS],
         depths=[(depth, depth) for depth in DEPTHS],
@@ -109,11 +112,7 @@ def show_form(request: Request, sent: Form) -> Response:
 
 def read_question(form: Form, zone: ZoneInfo) -> LinkQuestion:
     """The question of a form; what is missing or wrong is noted in it."""
-    grounds = QueryGrounds(
-        purpose=form.required("purpose", _("Say for which purpose you ask, as the agreement names it.")),
-        legal_basis=form.required("legal_basis", _("Name the law or agreement on which you ask.")),
-        case_reference=form.required("case_reference", _("Name your case.")),
-    )
+    grounds = read_grounds(form)
     arguments = _beginning(form)
     arguments |= {
         "max_nodes": MOST_NODES,
@@ -123,6 +122,8 @@ def read_question(form: Form, zone: ZoneInfo) -> LinkQuestion:
         "declared_from": form.day("declared_from", zone),
         "declared_until": form.day("declared_until", zone, after=1),
         "answers": _answers(form),
+        "page_token": form.text("page_token"),
+        "with_partners": True,
     }
     hidden = {name: form.all(name) for name in CARRIED if form.all(name)}
     return LinkQuestion(arguments, grounds, hidden)
@@ -130,8 +131,14 @@ def read_question(form: Form, zone: ZoneInfo) -> LinkQuestion:
 
 def _beginning(form: Form) -> dict[str, Any]:
     """The seed of the call: a node of an earlier graph goes before what the form's first page said."""
+    if form.raw("hub"):
+        return {"node_id": form.raw("hub"), "in_pages": True}
     if form.raw("node_id"):
         return {"node_id": form.raw("node_id")}
+    return _named_beginning(form)
+
+
+def _named_beginning(form: Form) -> dict[str, Any]:
     begin, what = form.text("begin"), form.required("what", _("Say where to begin."))
     if begin in _THINGS:
         return {"seed": _thing(begin, what, form)}
@@ -170,11 +177,7 @@ def _kinds(form: Form) -> list[LinkNodeKind.ValueType]:
 
 
 def _answers(form: Form) -> list[AnswerReference]:
-    """Partners' answers, each as node/query id, with spaces or on lines."""
-    references = []
-    for text in " ".join(form.all("answers")).split():
-        node, _slash, query_id = text.partition("/")
-        if not query_id:
-            form.problems.setdefault("answers", _("Write each as authority/query id."))
-        references.append(AnswerReference(node=node, query_id=query_id))
-    return references
+    """Partners' answers, each as node/query id."""
+    chosen = list(dict.fromkeys(form.all("answers")))[-MOST_ANSWERS:]
+    parts = [text.partition("/") for text in chosen]
+    return [AnswerReference(node=node, query_id=query_id) for node, _slash, query_id in parts]

@@ -3,45 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from dataclasses import dataclass
-from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.console.page import client, page_route, render
-from gateway.console.pages.operations.parts import days_kind, days_left, tabs
+from gateway.console.form import Form
+from gateway.console.page import client, has_role, page_route, render
+from gateway.console.pages.operations.parts import OPERATOR, days_kind, days_left, tabs
+from gateway.console.views.trusted import SignedDirectory, certificate_use, key_use
 from gateway.translation.messages import gettext as _
-
-_SIGNATURE: Final = "— "
-"""Begins each line of a signature in a signed note (C2SP signed-note)."""
-
-
-@dataclass(frozen=True, slots=True)
-class SignedDirectory:
-    """What a signed note of the directory says: its document, and the names of its signers."""
-
-    document: dict[str, object]
-    signers: tuple[str, ...]
-
-    @classmethod
-    def of(cls, note: bytes) -> SignedDirectory:
-        """Reads a note that the gateway has verified; what can't be read is left out."""
-        text, _separator, signatures = note.decode("utf-8", "replace").rpartition("\n\n")
-        names = [
-            line[len(_SIGNATURE) :].split(" ")[0] for line in signatures.splitlines() if line.startswith(_SIGNATURE)
-        ]
-        try:
-            document = json.loads(text)
-        except ValueError:
-            document = {}
-        return cls(document if isinstance(document, dict) else {}, tuple(names))
-
-    @property
-    def threshold(self) -> str:
-        """How many must sign; empty where the document doesn't say."""
-        return str(self.document.get("threshold", ""))
 
 
 async def show_keys(request: Request) -> Response:
@@ -52,6 +22,8 @@ async def show_keys(request: Request) -> Response:
         request,
         "operations/keys.html",
         title=_("Certificates and keys"),
+        certificate_use=certificate_use,
+        key_use=key_use,
         tabs=tabs(request),
         certificates=[(one, days := days_left(one.not_after), days_kind(days)) for one in certificates],
         keys=[(one, days := days_left(one.not_after), days_kind(days)) for one in keys],
@@ -60,6 +32,11 @@ async def show_keys(request: Request) -> Response:
 
 async def show_directory(request: Request) -> Response:
     """The version in force."""
+    return await directory_page(request, Form())
+
+
+async def directory_page(request: Request, sent: Form) -> Response:
+    """The version in force, and for operators the form to upload another."""
     status = await client(request).node.directory()
     days = days_left(status.expires_at)
     signed = SignedDirectory.of(status.note)
@@ -68,11 +45,22 @@ async def show_directory(request: Request) -> Response:
         "operations/directory.html",
         title=_("Directory"),
         tabs=tabs(request),
+        status=200 if sent.is_good else 422,
+        form=sent,
+        taken=_taken(request.query_params.get("taken", "")),
+        may_upload=has_role(request, OPERATOR),
         directory=status,
         signed=signed,
         days=days,
         kind=days_kind(days),
     )
+
+
+def _taken(version: str) -> str:
+    """What is said after a version was put in place."""
+    if not (version.isascii() and version.isdecimal() and len(version) < 10):
+        return ""
+    return _("Version {version} is put in place, and in force within seconds.", version=version)
 
 
 async def download(request: Request) -> Response:

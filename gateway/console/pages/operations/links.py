@@ -12,7 +12,8 @@ from starlette.responses import Response
 
 from gateway.console.form import Form
 from gateway.console.page import client, form, has_role, page_route, redirect, render
-from gateway.console.pages.operations.parts import OPERATOR, state_of
+from gateway.console.pages.operations.parts import OPERATOR
+from gateway.console.views.partner_links import state_of
 from gateway.errors import NotFoundError
 from gateway.files import stored_zip
 from gateway.translation.messages import N_, ngettext

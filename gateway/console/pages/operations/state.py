@@ -1,4 +1,4 @@
-"""The node at a glance: alarms with what to do, links and their lag, quotas, replicas, workers, ways out."""
+"""The node at a glance: alarms with what to do, partners and their lag, quotas, replicas, workers, ways out."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from starlette.responses import Response
 
 from gateway.client import GatewayClient
 from gateway.console.page import client, has_role, page_route, render
-from gateway.console.pages.operations.parts import OPERATOR, state_of, tabs
-from gateway.console.views.alarms import advice_on
+from gateway.console.pages.operations.parts import OPERATOR, tabs
+from gateway.console.views.partner_links import partner_rows
 from gateway.console.views.words import capitalised
 from gateway.errors import MethodUnknownError
+from gateway.translation.alarm_texts import advice_on, alarm_title
 from gateway.translation.labels import QUOTA, RESOURCE, label
 from gateway.translation.messages import gettext as _
 from gateway.v1.notification_service_pb2 import ListOutboxStateResponse
@@ -28,9 +29,8 @@ async def show(request: Request) -> Response:
         title=_("Operations"),
         tabs=tabs(request),
         node=status,
-        alarms=[(alarm, advice_on(alarm.code)) for alarm in status.alarms],
-        links=[(link, *state_of(link)) for link in links],
-        partners=sorted({link.partner for link in links if link.partner}),
+        alarms=[(alarm, alarm_title(alarm.code), advice_on(alarm.code)) for alarm in status.alarms],
+        partners=partner_rows(links),
         outbox=outbox,
         quotas=[
             (

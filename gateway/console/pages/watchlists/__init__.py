@@ -19,35 +19,40 @@ from gateway.console.pages.watchlists.withdrawing import ask_withdrawal, withdra
 from gateway.translation.messages import gettext as _
 
 READING: Final = frozenset({"officer", "analyst", "supervisor", "auditor", "publisher"})
+PROPOSING: Final = frozenset({"publisher", "officer", "supervisor"})
+IMPORTING: Final = frozenset({"publisher", "supervisor"})
+DECIDING: Final = frozenset({"supervisor"})
+JUDGING: Final = frozenset({"officer", "supervisor"})
+"""Roles from which the gateway takes what these pages send: changes of lists, and what a match or hit is."""
 
 routes = [
     page_route("/watchlists", show_lists),
     page_route("/watchlists/proposals", show_proposals),
     page_route("/watchlists/proposals/{proposal_id}", show_proposal),
     page_route("/watchlists/proposals/{proposal_id}/file", download),
-    page_route("/watchlists/proposals/{proposal_id}", decide, methods=("POST",)),
+    page_route("/watchlists/proposals/{proposal_id}", decide, methods=("POST",), roles=DECIDING),
     page_route("/watchlists/matches", show_matches),
     page_route("/watchlists/matches/alike/{by}", show_groups),
     page_route("/watchlists/matches/alike/{by}/{match_id}", show_group),
-    page_route("/watchlists/matches/alike/{by}/{match_id}", dismiss_group, methods=("POST",)),
+    page_route("/watchlists/matches/alike/{by}/{match_id}", dismiss_group, methods=("POST",), roles=JUDGING),
     page_route("/watchlists/matches/{match_id}", show_match),
-    page_route("/watchlists/matches/{match_id}", decide_match, methods=("POST",)),
+    page_route("/watchlists/matches/{match_id}", decide_match, methods=("POST",), roles=JUDGING),
     page_route("/watchlists/changes", show_reports),
     page_route("/watchlists/changes/{number:int}", show_report),
-    page_route("/watchlists/import", ask_import),
-    page_route("/watchlists/import/upload", preview, methods=("POST",)),
-    page_route("/watchlists/import/send", import_file, methods=("POST",)),
+    page_route("/watchlists/import", ask_import, roles=IMPORTING),
+    page_route("/watchlists/import/upload", preview, methods=("POST",), roles=IMPORTING),
+    page_route("/watchlists/import/send", import_file, methods=("POST",), roles=IMPORTING),
     page_route("/watchlists/hits", show_hits),
     page_route("/watchlists/hits/{reporter}/{hit_id}", show_hit),
-    page_route("/watchlists/hits/{reporter}/{hit_id}", answer_hit, methods=("POST",)),
-    page_route("/watchlists/new", ask_new),
-    page_route("/watchlists/new", take_entry, methods=("POST",)),
-    page_route("/watchlists/amend/{list_name}/{entry_id:path}", ask_amendment),
-    page_route("/watchlists/amend/{list_name}/{entry_id:path}", take_entry, methods=("POST",)),
+    page_route("/watchlists/hits/{reporter}/{hit_id}", answer_hit, methods=("POST",), roles=JUDGING),
+    page_route("/watchlists/new", ask_new, roles=PROPOSING),
+    page_route("/watchlists/new", take_entry, methods=("POST",), roles=PROPOSING),
+    page_route("/watchlists/amend/{list_name}/{entry_id:path}", ask_amendment, roles=PROPOSING),
+    page_route("/watchlists/amend/{list_name}/{entry_id:path}", take_entry, methods=("POST",), roles=PROPOSING),
     page_route("/watchlists/compare", compare, methods=("POST",)),
     page_route("/watchlists/of/{publisher}/{list_name}", show_list),
     page_route("/watchlists/entry/{publisher}/{list_name}/{entry_id:path}", show_entry),
-    page_route("/watchlists/withdraw/{list_name}/{entry_id:path}", ask_withdrawal),
-    page_route("/watchlists/withdraw/{list_name}/{entry_id:path}", withdraw, methods=("POST",)),
+    page_route("/watchlists/withdraw/{list_name}/{entry_id:path}", ask_withdrawal, roles=PROPOSING),
+    page_route("/watchlists/withdraw/{list_name}/{entry_id:path}", withdraw, methods=("POST",), roles=PROPOSING),
 ]
 navigation = NavigationEntry(path="/watchlists", title=lambda: _("Watchlists"), icon="list", order=30, roles=READING)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -13,19 +14,21 @@ from gateway.console.page import client, console_of, form, has_role, reader_loca
 from gateway.console.pages.new_alert import decoded, encoded
 from gateway.console.pages.watchlists.lists import entry_of
 from gateway.console.pages.watchlists.paths import amendment_path, entry_path, list_path
-from gateway.console.views.alerts.alert_preview import purposes_of
-from gateway.console.views.codes import commodity_codes, places, remark_on
+from gateway.console.partners import partner_options
+from gateway.console.purposes import purpose_options
+from gateway.console.views.alerts.field_names import error_text, violation_text
+from gateway.console.views.codes import commodity_codes, places
 from gateway.console.views.form_rows import row_count
 from gateway.console.views.lists.entries import changed_lines, title_of
 from gateway.console.views.lists.entry_form import ROWS, SCHEMES, field_of, read_entry, shown
+from gateway.console.views.remarks import remarks_of
 from gateway.console.views.words import capitalised
 from gateway.contract.enum_words import words
 from gateway.errors import GatewayError, InvalidRequestError, Kind, NotFoundError
 from gateway.translation.identifier_words import scheme_word
-from gateway.translation.labels import PURPOSE, label, label_of
+from gateway.translation.labels import label_of
 from gateway.translation.messages import gettext as _
-from gateway.translation.refusals import refused
-from gateway.v1.alert_pb2 import AlertContent, Classification, OnwardTransfer, RequestedAction
+from gateway.v1.alert_pb2 import Classification, OnwardTransfer, RequestedAction
 from gateway.v1.watchlist_pb2 import ListedNameKind, WatchlistContent, WatchlistKind, WatchlistReference
 from gateway.v1.watchlist_service_pb2 import ProposedEntry, ProposeEntriesResponse
 
@@ -91,12 +94,14 @@ async def _propose(
     except InvalidRequestError as error:
         for violation in error.violations:
             path = violation.field.removeprefix("entries[0].content.")
-            sent.problems.setdefault("list" if path == "list" else field_of(path, {}), violation.message)
+            sent.problems.setdefault(
+                "list" if path == "list" else field_of(path, {}), violation_text(path, violation.message)
+            )
         return await _form_page(request, sent, base, status=422)
     except GatewayError as error:
         if error.kind is not Kind.FAILED_PRECONDITION:
             raise
-        sent.problems[""] = refused(error.message)
+        sent.problems[""] = error_text(error)
         return await _form_page(request, sent, base, status=409)
     return _done(request, name, response)
 
@@ -138,7 +143,6 @@ def _places(request: Request, name: str) -> dict[str, Any]:
 
 async def _form_page(request: Request, sent: Form, base: WatchlistContent, *, status: int = 200) -> Response:
     entry_id, name = request.path_params.get("entry_id", ""), _list_of(request)
-    agreements = (await client(request).preview(AlertContent(), [])).agreements
     return render(
         request,
         "watchlists/entry_form.html",
@@ -150,13 +154,10 @@ async def _form_page(request: Request, sent: Form, base: WatchlistContent, *, st
         entry_id=entry_id,
         entry_title=title_of(base, entry_id) if entry_id else "",
         own_lists=[] if entry_id else await _own_lists(request),
-        partners=[
-            (node, node.upper(), "")
-            for node in dict.fromkeys([*(one.recipient for one in agreements), *base.releasable_to])
-        ],
-        purposes=[(one, label(PURPOSE, one)) for one in purposes_of(agreements)],
+        partners=await partner_options(request, [*base.releasable_to, *base.handling.onward_recipients]),
+        purposes=await purpose_options(request),
         rows={kind.name: range(row_count(sent, kind)) for kind in ROWS},
-        remarks=_remarks(sent),
+        remarks=remarks_of(sent, partial(_checked_as, sent)),
         choices=_choices(),
         known={"places": places(), "codes": commodity_codes()},
         **_places(request, name),
@@ -171,18 +172,14 @@ async def _own_lists(request: Request) -> list[str]:
     return [one.list for one in await client(request).screening.statistics() if one.publisher == own]
 
 
-def _remarks(sent: Form) -> dict[str, Any]:
-    """What is said beside fields that have a value, for who has no script."""
-    found = {}
-    for field in sent:
-        kind, _dash, rest = field.partition("-")
-        if kind == "identifiers" and rest.endswith("-value"):
-            found[field] = remark_on(sent.text(field.removesuffix("value") + "scheme"), sent.text(field))
-        elif kind == "commodities" and rest.endswith("-code"):
-            found[field] = remark_on("code", sent.text(field))
-        elif kind == "route":
-            found[field] = remark_on("place", sent.text(field))
-    return {field: remark for field, remark in found.items() if remark is not None}
+def _checked_as(sent: Form, name: str) -> str:
+    """The kind of a field's value, for what is said of it beside the field."""
+    kind, _dash, rest = name.partition("-")
+    if kind == "identifiers" and rest.endswith("-value"):
+        return sent.text(name.removesuffix("value") + "scheme")
+    if kind == "commodities" and rest.endswith("-code"):
+        return "code"
+    return "place" if kind == "route" else ""
 
 
 def _choices() -> dict[str, Any]:

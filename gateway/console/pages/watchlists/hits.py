@@ -13,10 +13,10 @@ from gateway.console.approvals import approving_client
 from gateway.console.form import Form
 from gateway.console.page import client, console_of, form, has_role, redirect, render
 from gateway.console.pages.watchlists.paths import entry_path, hit_path
+from gateway.console.views.alerts.field_names import error_text
 from gateway.console.views.lists.hits import OUTCOMES, HitView, hit_view, outcome_name
 from gateway.errors import GatewayError, InvalidRequestError, Kind, NotFoundError
 from gateway.translation.messages import gettext as _
-from gateway.translation.refusals import refused
 from gateway.v1.watchlist_service_pb2 import AnswerHitRequest
 
 ANSWER: Final = "/gateway.v1.WatchlistService/AnswerHit"
@@ -91,10 +91,10 @@ async def answer_hit(request: Request) -> Response:
 async def _send(request: Request, view: HitView, message: AnswerHitRequest) -> Response:
     sent = form(request)
     what = _("Say what a hit turned out to be")
-    acting = await approving_client(request, ANSWER, message, what=what, back=request.url.path)
-    if isinstance(acting, Response):
-        return acting
     try:
+        acting = await approving_client(request, ANSWER, message, what=what, back=request.url.path)
+        if isinstance(acting, Response):
+            return acting
         await acting.screening.answer(
             message.reporter,
             message.hit_id,
@@ -108,7 +108,7 @@ async def _send(request: Request, view: HitView, message: AnswerHitRequest) -> R
     except GatewayError as error:
         if error.kind not in (Kind.FAILED_PRECONDITION, Kind.PERMISSION_DENIED):
             raise
-        sent.problems[""] = refused(error.message)
+        sent.problems[""] = error_text(error)
         return _page(request, view, sent)
     return redirect("/watchlists/hits?done=answered")
 

@@ -10,28 +10,26 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.client import GatewayClient
+from gateway.client.estimates import HEAVY_PER_DAY, import_cost
 from gateway.console.form import Form
 from gateway.console.page import client, console_of, form, render, session
 from gateway.console.pages.watchlists.paths import list_path
+from gateway.console.partners import nodes_of, partner_options
+from gateway.console.purposes import purpose_options
 from gateway.console.reading.reader import ReadRow
+from gateway.console.views.alerts.field_names import error_text
 from gateway.console.views.lists.list_files import FORMATS, ListFile, format_of, read_file, settled
 from gateway.console.views.lists.list_preview import ListPreview, preview_of
-from gateway.console.views.lists.proposals import HEAVY_PER_DAY, CostView, cost_view, joined_estimates
-from gateway.contract.limits import MAX_STREAM_ITEMS
-from gateway.errors import GatewayError, Kind, OptionError
+from gateway.errors import GatewayError, OptionError
 from gateway.formats.lists.rows import BadRow
 from gateway.translation.labels import label_of
 from gateway.translation.messages import gettext as _
-from gateway.translation.refusals import refused
 from gateway.v1.alert_pb2 import Classification, Handling, OnwardTransfer, RequestedAction
 from gateway.v1.watchlist_pb2 import WatchlistContent, WatchlistKind
 from gateway.v1.watchlist_service_pb2 import ImportRow
 
 MAX_COMPARED: Final = 50_000
 """Entries of a list that a page compares; larger lists are imported by `gateway watchlist import`."""
-
-MAX_ESTIMATED: Final = 2_000
-"""Rows that a page compares with the shipments of the last month, which takes some seconds."""
 
 CARRIED: Final = ("list", "format", "legal_basis", "listed_for", "purpose", "kind", "requested_action",
                   "classification", "onward_transfer", "releasable_to", "prune", "prune_reason", "note")  # fmt: skip
@@ -46,22 +44,22 @@ _FIRST: Final = {
 
 async def ask_import(request: Request) -> Response:
     """The form."""
-    return _form_page(request, Form.with_values(_FIRST | {"list": request.query_params.get("list", "")}))
+    return await _form_page(request, Form.with_values(_FIRST | {"list": request.query_params.get("list", "")}))
 
 
 async def preview(request: Request) -> Response:
     """What the file would change."""
     sent = form(request)
     name = sent.required("list", _("Name the list."))
-    upload = sent.uploads.get("file")
-    if upload is None or not upload.filename:
+    upload = sent.upload("file")
+    if upload is None:
         sent.problems["file"] = _("Choose a file.")
     kind = format_of(sent.text("format"), upload.filename or "") if upload else None
     if upload and kind is None:
         sent.problems["format"] = _("Its ending doesn't name a format: choose one.")
     _check_prune(sent)
     if not sent.is_good or upload is None or kind is None:
-        return _form_page(request, sent)
+        return await _form_page(request, sent)
     owner = session(request).person
     spool = console_of(request).spool
     token = await asyncio.to_thread(spool.put, owner, upload.filename or "", upload.file)
@@ -70,8 +68,8 @@ async def preview(request: Request) -> Response:
         shown = await _preview(client(request), console_of(request).client.node_name, name, rows)
     except GatewayError as error:
         spool.drop(owner, token)
-        sent.problems["file"] = refused(error.message)
-        return _form_page(request, sent)
+        sent.problems["file"] = error_text(error)
+        return await _form_page(request, sent)
     return render(
         request,
         "watchlists/import_preview.html",
@@ -80,7 +78,7 @@ async def preview(request: Request) -> Response:
         name=name,
         file_name=upload.filename,
         shown=shown,
-        cost=await _cost(client(request), name, shown.coming),
+        cost=await import_cost(client(request).watchlist, name, shown.coming),
         heavy_per_day=HEAVY_PER_DAY,
         prune=bool(sent.text("prune")),
         hidden={**{each: sent.all(each) for each in CARRIED if sent.all(each)}, "format": [kind], "token": [token]},
@@ -117,27 +115,9 @@ async def import_file(request: Request) -> Response:
         bad=bad,
         held_back=bool(is_partial and sent.text("prune")),
         left_out=len(left_out),
-        refused=[(row.line, row.id, row.error.message) for row in response.refused],
+        refused=[(row.line, row.id, error_text(row.error)) for row in response.refused],
         list_href=list_path(own, sent.text("list")),
     )
-
-
-async def _cost(gateway: GatewayClient, name: str, rows: Sequence[ImportRow]) -> CostView | None:
-    """What rows would have matched in the last month, of many rows some from all over; None while nobody can say."""
-    distance = max(1, -(-len(rows) // MAX_ESTIMATED))
-    chosen = rows[::distance]
-    parts = []
-    try:
-        for at in range(0, len(chosen), MAX_STREAM_ITEMS):
-            part = chosen[at : at + MAX_STREAM_ITEMS]
-            parts.append(await gateway.watchlist.estimate(list_name=name, rows=part))
-    except GatewayError as error:
-        if error.kind not in (Kind.UNAVAILABLE, Kind.RESOURCE_EXHAUSTED, Kind.INVALID_ARGUMENT):
-            raise
-        return None  # what the gateway refuses of a row it says at the import
-    whole = joined_estimates(parts)
-    whole.entries = len(rows)
-    return cost_view(whole)
 
 
 def _check_prune(sent: Form) -> None:
@@ -154,7 +134,7 @@ def _file(request: Request, token: str) -> ListFile:
         reason=sent.text("listed_for"),
         purpose=sent.text("purpose"),
         requested_action=_value(RequestedAction, sent.text("requested_action")),
-        releasable_to=[node.strip() for node in sent.text("releasable_to").split(",") if node.strip()],
+        releasable_to=nodes_of(sent, "releasable_to"),
         handling=Handling(
             classification=_value(Classification, sent.text("classification")),
             onward_transfer=_value(OnwardTransfer, sent.text("onward_transfer")),
@@ -179,7 +159,7 @@ async def _preview(gateway: GatewayClient, own: str, name: str, rows: Sequence[R
     return await asyncio.to_thread(preview_of, rows, present, MAX_COMPARED)
 
 
-def _form_page(request: Request, sent: Form) -> Response:
+async def _form_page(request: Request, sent: Form) -> Response:
     return render(
         request,
         "watchlists/import.html",
@@ -187,10 +167,12 @@ def _form_page(request: Request, sent: Form) -> Response:
         status=200 if sent.is_good else 422,
         form=sent,
         formats=[(name, about()) for name, about in FORMATS.items()],
+        purposes=await purpose_options(request),
         kinds=list(_options(WatchlistKind)),
         actions=list(_options(RequestedAction)),
         classifications=list(_options(Classification)),
         onward=list(_options(OnwardTransfer)),
+        partners=await partner_options(request, nodes_of(sent, "releasable_to")),
     )
 
 

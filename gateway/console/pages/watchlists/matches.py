@@ -14,10 +14,11 @@ from gateway.console.form import Form
 from gateway.console.page import client, console_of, form, has_role, redirect, render
 from gateway.console.pages.watchlists.match_groups import BY, group_path
 from gateway.console.pages.watchlists.paths import entry_path
+from gateway.console.purposes import purpose_options
+from gateway.console.views.alerts.field_names import error_text
 from gateway.console.views.lists.matches import MatchGroupView, group_view, match_view
 from gateway.errors import GatewayError, InvalidRequestError, Kind, NotFoundError
 from gateway.translation.messages import gettext as _
-from gateway.translation.refusals import refused
 from gateway.v1.match_pb2 import DecideMatchRequest, Match, MatchConfirmation, MatchDismissal, MatchStatus
 
 DECIDE: Final = "/gateway.v1.WatchlistService/DecideMatch"
@@ -75,12 +76,12 @@ async def decide_match(request: Request) -> Response:
     if not sent.is_good:
         return await _page(request, sent)
     acting: GatewayClient | Response = client(request)
-    if message.HasField("confirm"):
-        what = _("Confirm a match and report the hit")
-        acting = await approving_client(request, DECIDE, message, what=what, back=request.url.path)
-    if isinstance(acting, Response):
-        return acting
     try:
+        if message.HasField("confirm"):
+            what = _("Confirm a match and report the hit")
+            acting = await approving_client(request, DECIDE, message, what=what, back=request.url.path)
+        if isinstance(acting, Response):
+            return acting
         await _send(acting, message)
     except InvalidRequestError as error:
         sent.add_violations(error, {"confirm.purpose": "purpose", "dismiss.reason": "reason"})
@@ -88,7 +89,7 @@ async def decide_match(request: Request) -> Response:
     except GatewayError as error:
         if error.kind not in (Kind.FAILED_PRECONDITION, Kind.PERMISSION_DENIED):
             raise
-        sent.problems[""] = refused(error.message)
+        sent.problems[""] = error_text(error)
         return await _page(request, sent)
     return redirect(f"/watchlists/matches?done={'confirmed' if message.HasField('confirm') else 'dismissed'}")
 
@@ -137,6 +138,7 @@ async def _page(request: Request, sent: Form) -> Response:
         form=sent,
         view=view,
         entry_href=entry_path(entry),
+        purposes=await purpose_options(request),
         is_own=entry.publisher == console_of(request).client.node_name,
         may_decide=has_role(request, "officer", "supervisor") and match.status == MatchStatus.MATCH_STATUS_OPEN,
     )

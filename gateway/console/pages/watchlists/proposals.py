@@ -10,15 +10,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.client import new_request_id
+from gateway.client.estimates import HEAVY_PER_DAY, MatchCost, cost_of
 from gateway.console.form import Form
 from gateway.console.page import client, console_of, has_role, render
 from gateway.console.pages.watchlists.lists import moment_of
 from gateway.console.proposals import Decision, decided
 from gateway.console.views.lists.proposals import (
-    HEAVY_PER_DAY,
     KINDS,
-    CostView,
-    cost_view,
     file_columns,
     file_rows,
     proposed_view,
@@ -117,10 +115,10 @@ async def _page(request: Request, sent: Form) -> Response:
     )
 
 
-async def _cost(request: Request, proposal_id: str) -> CostView | None:
+async def _cost(request: Request, proposal_id: str) -> MatchCost | None:
     """What the entries would have matched; None while screening can't say."""
     try:
-        return cost_view(await client(request).watchlist.estimate(proposal_id))
+        return cost_of(await client(request).watchlist.estimate(proposal_id))
     except GatewayError as error:
         if error.kind not in (Kind.UNAVAILABLE, Kind.RESOURCE_EXHAUSTED):
             raise

@@ -10,7 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.console.pictures.map import MapLeg, map_place, route_map
 from gateway.console.pictures.svg import Illustration
-from gateway.console.views.alerts.steps import StepText, step_texts, step_title
+from gateway.console.views.alerts.steps import StepText, step_texts
 from gateway.console.views.words import (
     address_text,
     capitalised,
@@ -31,6 +31,8 @@ from gateway.translation.identifier_words import scheme_word
 from gateway.translation.labels import TYPOLOGY, label, label_of
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import language, listed
+from gateway.translation.step_titles import step_title
+from gateway.translation.substance_names import substance_title
 from gateway.v1.alert_pb2 import (
     Alert,
     AlertReference,
@@ -261,7 +263,9 @@ def asked_kind(alert: Alert) -> str:
 def title_of(alert: Alert) -> str:
     """What an alert is about in a few words: its typologies, and the substance where one is named."""
     typologies = listed(label(TYPOLOGY, typology) for typology in alert.content.typologies)
-    substances = dict.fromkeys(filter(None, (item.substance or item.element for item in alert.content.goods)))
+    substances = dict.fromkeys(
+        filter(None, (substance_title(item.substance, item.element) for item in alert.content.goods))
+    )
     if not substances:
         return capitalised(typologies)
     return _("{typologies}: {goods}", typologies=capitalised(typologies), goods=listed(substances))
@@ -370,7 +374,7 @@ def _copy(delivery: AlertDelivery, steps: Sequence[StepText], response: GetAlert
     return RecipientLine(
         recipient=delivery.recipient,
         status=finding_text(findings[-1].finding)
-        if findings and status == "published"
+        if findings and status not in ENDED
         else capitalised(label_of(AlertStatus, delivery.status)),
         status_word=status,
         status_kind=STATUS_KINDS.get(status, "quiet"),

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from gateway.console.views.codes import element_of, place_of
 from gateway.console.views.form_rows import RowKind, RowProblems, replace_all, word_or_empty
+from gateway.console.views.written import number_in
 from gateway.contract.enum_words import words
 from gateway.contract.identification.identifiers import Scheme, compact
 from gateway.translation.messages import gettext as _
@@ -119,9 +120,9 @@ def _change_goods(item: GoodsItem, values: Mapping[str, str], problems: RowProbl
     for name in ("purity_percent", "net_mass_kg"):
         item.ClearField(name)  # type: ignore[arg-type]
         if values[name]:
-            number = _number(values[name])
+            number = number_in(values[name])
             if number is None:
-                problems.note(name, _("Enter a number, with a point for decimals."))
+                problems.note(name, _("Enter a number, e.g. 12,500.5."))
             else:
                 setattr(item, name, number)
 
@@ -140,14 +141,6 @@ def _change_code(codes: Any, text: str, territory: str) -> None:
             "hs" if len(digits) <= 6 else "tariff",
             territory if len(digits) > 6 else "",
         )
-
-
-def _number(text: str) -> float | None:
-    try:
-        number = float(text.replace(" ", "").replace("\u00a0", ""))
-    except ValueError:
-        return None
-    return number if 0 <= number < 10**12 else None
 
 
 def _show_leg(item: RouteLeg) -> Mapping[str, str]:

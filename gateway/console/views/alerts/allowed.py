@@ -59,6 +59,11 @@ def allowed_steps(view: AlertView, roles: frozenset[str]) -> list[StepLink]:
     ]
 
 
+def roles_of(step: str) -> frozenset[str]:
+    """Roles that may take a step, by its name in the path; answers and what becomes of findings are officers'."""
+    return frozenset().union(*(who for name, _text, who in (*_RECIPIENT, *_PUBLISHER) if name == step)) or _OFFICERS
+
+
 def may_answer(roles: frozenset[str]) -> bool:
     """Whether these roles answer questions."""
     return not roles.isdisjoint(_OFFICERS)

@@ -15,6 +15,7 @@ from gateway.console.views.alerts.field_names import field_name
 from gateway.console.views.words import capitalised
 from gateway.contract.enum_words import UNKNOWN, words_of
 from gateway.translation.labels import METHOD, PURPOSE, TYPOLOGY, label
+from gateway.translation.substance_names import element_name
 
 _VOCABULARIES: Final[Mapping[str, str]] = {"typologies": TYPOLOGY, "purpose": PURPOSE, "methods": METHOD}
 """Fields whose text is a word of the contract, with the context of its translation."""
@@ -79,6 +80,9 @@ def _text(field: FieldDescriptor, value: Any) -> str:
         return word if word == UNKNOWN else capitalised(label(field.enum_type.name, word))
     if field.name in _VOCABULARIES:
         return capitalised(label(_VOCABULARIES[field.name], str(value)))
+    if field.name == "element":
+        name = element_name(value)
+        return value if name == value else f"{name} ({value})"
     if isinstance(value, bytes):
         return value.hex()
     return number(value) if isinstance(value, float) else str(value)

@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from gateway.console.views.words import capitalised
+from gateway.errors import GatewayError
 from gateway.translation.labels import readable
 from gateway.translation.messages import gettext as _
 from gateway.translation.refusals import refused
+from gateway.v1.alert_service_pb2 import ItemError
 
 FIELDS: Final[Mapping[str, Callable[[], str]]] = {
     "priority": lambda: _("Priority"),
@@ -123,6 +125,66 @@ FIELDS: Final[Mapping[str, Callable[[], str]]] = {
     "replaces": lambda: _("In place of"),
     "origin": lambda: _("Feed"),
     "index": lambda: _("Entry"),
+    "answers": lambda: _("Answers of partners"),
+    "assignee": lambda: _("Assigned to"),
+    "audience": lambda: _("Whom it reaches"),
+    "birth_dates": lambda: _("Born"),
+    "codes": lambda: _("Commodity code"),
+    "commodities": lambda: _("Commodity code"),
+    "commodity_codes": lambda: _("Commodity code"),
+    "containers": lambda: _("Container"),
+    "control_code": lambda: _("Control code"),
+    "declared_from": lambda: _("Declared from"),
+    "declared_until": lambda: _("Declared until"),
+    "depth": lambda: _("Steps"),
+    "digest": lambda: _("Digest (SHA-256)"),
+    "disclose": lambda: _("Publish too"),
+    "display_name": lambda: _("Name as colleagues see it"),
+    "email": lambda: _("E-mail"),
+    "ends_at": lambda: _("Until"),
+    "equipment_id": lambda: _("Container"),
+    "events": lambda: _("Events"),
+    "files": lambda: _("Files"),
+    "first_day": lambda: _("First day"),
+    "kinds": lambda: _("Kinds"),
+    "label": lambda: _("A name for it"),
+    "last_day": lambda: _("Last day"),
+    "least_count": lambda: _("Withhold numbers below"),
+    "licences": lambda: _("Licence"),
+    "list": lambda: _("List"),
+    "minutes": lambda: _("For how long"),
+    "new_password": lambda: _("The new password"),
+    "nodes": lambda: _("Partners"),
+    "note": lambda: _("Note"),
+    "number": lambda: _("Number"),
+    "on": lambda: _("Day of the export"),
+    "partner": lambda: _("Partner"),
+    "partners": lambda: _("Partners"),
+    "party_identifiers": lambda: _("Party's number"),
+    "party_names": lambda: _("Party's name"),
+    "password": lambda: _("Password"),
+    "person": lambda: _("Person"),
+    "places": lambda: _("Place"),
+    "priorities": lambda: _("Priorities"),
+    "procedures": lambda: _("Procedure"),
+    "prune_reason": lambda: _("Why they are withdrawn"),
+    "quantity": lambda: _("Quantity"),
+    "recipients": lambda: _("Recipients"),
+    "record_id": lambda: _("Record"),
+    "record_ids": lambda: _("Records"),
+    "reference": lambda: _("Reference"),
+    "releasable_to": lambda: _("For partners"),
+    "roles": lambda: _("Roles"),
+    "seal": lambda: _("Seal"),
+    "since": lambda: _("From"),
+    "starts_at": lambda: _("From"),
+    "substances": lambda: _("Controlled substance"),
+    "territories": lambda: _("Territories"),
+    "unit": lambda: _("Unit"),
+    "until": lambda: _("Until"),
+    "valid_from": lambda: _("Valid from"),
+    "vessel": lambda: _("Vessel's name"),
+    "webhook": lambda: _("Webhook"),
 }
 """By name in the contract."""
 
@@ -132,7 +194,10 @@ def field_name(name: str) -> str:
     return FIELDS[name]() if name in FIELDS else capitalised(readable(name))
 
 
-_MESSAGES: Final = frozenset({"content", "findings", "closing"})
+_MESSAGES: Final = frozenset(
+    {"content", "findings", "closing", "entries", "withdrawals", "criteria", "grounds", "confirm", "dismiss", "rules"}
+)
+"""Parts of a request that no form has a name for."""
 
 
 def path_words(path: str) -> str:
@@ -141,14 +206,33 @@ def path_words(path: str) -> str:
     return ": ".join(field_name(name) for name in names if name not in _MESSAGES) or field_name(names[-1])
 
 
+def violation_text(field: str, message: str) -> str:
+    """What is wrong with a field of a request: its name, and the rule that it breaks in words."""
+    broken = refused(message, path_words=path_words)
+    return f"{path_words(field)}: {broken}" if field else broken
+
+
+def problem_text(sentence: str) -> str:
+    """Why the gateway refuses something, in words; a field that the sentence begins with has its name."""
+    return refused(sentence, path_words=path_words)
+
+
+def error_text(error: GatewayError | ItemError) -> str:
+    """What the gateway said, of several violations each."""
+    violations = getattr(error, "violations", ())
+    if not violations:
+        return problem_text(error.message)
+    return "; ".join(violation_text(each.field, each.message) for each in violations)
+
+
 _DEFAULT: Final = re.compile(r" \(what the file doesn't say can be given as a default: [a-z_]+\)$")
-_PATH: Final = re.compile(r"[a-z][a-z0-9_]*(\[[0-9]+\])?(\.[a-z][a-z0-9_]*(\[[0-9]+\])?)*", re.ASCII)
 
 
 def line_problem(reason: str) -> str:
-    """Why a line of a file isn't taken, with the field's name for people."""
-    path, colon, rest = _DEFAULT.sub("", reason).partition(": ")
-    if not (colon and _PATH.fullmatch(path)):
-        return refused(reason)
-    said = f"{path_words(path)}: {refused(rest)}"
-    return _("{problem}; the form before can say it for all lines", problem=said) if _DEFAULT.search(reason) else said
+    """Why a line of a file isn't taken."""
+    problem = problem_text(_DEFAULT.sub("", reason))
+    return (
+        _("{problem}; the form before can say it for all lines", problem=problem)
+        if _DEFAULT.search(reason)
+        else problem
+    )

@@ -9,13 +9,14 @@ from typing import Any, Final
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.console.filters import moment_text
+from gateway.console.views.alerts.field_names import violation_text
 from gateway.console.views.words import capitalised, goods_text, measure_text, place_text
 from gateway.contract.enum_words import word_of
 from gateway.contract.findings import FindingLedger, FindingPlace, ledgers_of
 from gateway.translation.labels import METHOD, label, label_of
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import listed
-from gateway.translation.refusals import refused
+from gateway.translation.step_titles import OUTCOMES, step_title
 from gateway.v1.alert_pb2 import (
     AlertAnswer,
     AlertFinding,
@@ -28,22 +29,6 @@ from gateway.v1.alert_pb2 import (
 )
 from gateway.v1.alert_service_pb2 import AlertChange, DeliveryState
 from gateway.v1.feed_pb2 import DispositionOutcome
-
-_TITLES: Final[Mapping[str, Callable[[], str]]] = {
-    "published": lambda: _("Published"),
-    "amended": lambda: _("Amended"),
-    "withdrawn": lambda: _("Withdrawn"),
-    "expired": lambda: _("Expired"),
-    "acknowledged": lambda: _("Acknowledged"),
-    "flagged": lambda: _("Flagged: can't act"),
-    "question": lambda: _("Question"),
-    "answer": lambda: _("Answer"),
-    "finding": lambda: _("Finding"),
-    "finding_corrected": lambda: _("Finding corrected"),
-    "finding_withdrawn": lambda: _("Finding withdrawn"),
-    "closed": lambda: _("Closed"),
-    "disposition": lambda: _("Not applied"),
-}
 
 _KINDS: Final = {
     "flagged": "warn",
@@ -106,11 +91,6 @@ def step_texts(history: Sequence[AlertChange]) -> list[StepText]:
     """All steps that say something to people: of dispositions only those that refuse or hold a step."""
     ledgers = ledgers_of(history)
     return [_step(change, ledgers[change.recipient]) for change in history if _speaks(change)]
-
-
-def step_title(name: str) -> str:
-    """The name of a step, an event of the contract, in words."""
-    return _TITLES[name]() if name in _TITLES else name
 
 
 def _speaks(change: AlertChange) -> bool:
@@ -207,7 +187,7 @@ _DETAILS: Final[Mapping[str, Callable[[Any], _Details]]] = {
     "disposition": lambda event: (
         (
             (_("Outcome"), label_of_outcome(event.outcome)),
-            (_("Why"), listed(refused(violation.message) for violation in event.violations)),
+            (_("Why"), listed(violation_text(violation.field, violation.message) for violation in event.violations)),
         ),
         "",
     ),
@@ -216,8 +196,4 @@ _DETAILS: Final[Mapping[str, Callable[[Any], _Details]]] = {
 
 def label_of_outcome(outcome: int) -> str:
     """What a gateway made of an entry."""
-    return {
-        "applied": _("applied"),
-        "rejected": _("rejected there"),
-        "held": _("held there until an upgrade"),
-    }.get(word_of(DispositionOutcome, outcome), "")
+    return _(OUTCOMES.get(word_of(DispositionOutcome, outcome), ""))

@@ -17,7 +17,6 @@ from gateway.console.views.form_rows import RowKind, RowProblems, read_rows, rep
 from gateway.contract.enum_words import words
 from gateway.contract.validation import violations
 from gateway.translation.messages import gettext as _
-from gateway.translation.refusals import refused
 from gateway.v1.alert_pb2 import RequestedAction
 from gateway.v1.goods_pb2 import CommodityCode, Place
 from gateway.v1.party_pb2 import Address, Identifier
@@ -142,7 +141,8 @@ def read_entry(sent: Form, base: WatchlistContent, zone: ZoneInfo) -> WatchlistC
     replace_all(content.birth_dates, born)
     numbers = {kind.name: read_rows(sent, kind, base, content) for kind in ROWS}
     for violation in violations(content):
-        sent.problems.setdefault(field_of(violation.field, numbers), refused(violation.message))
+        name = field_of(violation.field, numbers)
+        sent.problems.setdefault(name, sent.broken(name, violation))
     return content
 
 

@@ -11,16 +11,9 @@ from gateway.console.views.lists.entries import ChangedLine, changed_lines, titl
 from gateway.translation.messages import gettext as _
 from gateway.v1.watchlist_pb2 import WatchlistContent, WatchlistReference
 from gateway.v1.watchlist_service_pb2 import (
-    EntryEstimate,
-    EstimateMatchesResponse,
     ProposedChange,
     ProposedChangeKind,
 )
-
-HEAVY_PER_DAY: Final = 10.0
-"""Matches a day from which on an entry is said to match too much: each is a line that somebody has to decide."""
-
-DAY_S: Final = 24 * 3600
 
 NEW: Final = ProposedChangeKind.PROPOSED_CHANGE_KIND_NEW
 CHANGED: Final = ProposedChangeKind.PROPOSED_CHANGE_KIND_CHANGED
@@ -79,56 +72,3 @@ def file_rows(changes: Iterable[ProposedChange], publisher: str) -> Iterator[lis
         for line in view.lines:
             if line.is_changed:
                 yield [*about, line.name, "\n".join(line.removed), "\n".join(line.added)]
-
-
-@dataclass(frozen=True, slots=True)
-class CostView:
-    """What entries would have matched in the last month.
-
-    Attributes:
-        per_day: expected matches a day of all entries, those that weren't compared counted like the others.
-        days: how far back the shipments and alerts reach.
-        heavy: entries that match too much: id, matches in that time and a day.
-    """
-
-    estimate: EstimateMatchesResponse
-    per_day: float
-    days: int
-    heavy: Sequence[tuple[str, int, float]]
-
-    @property
-    def is_whole(self) -> bool:
-        return self.estimate.compared == self.estimate.entries
-
-
-def cost_view(estimate: EstimateMatchesResponse) -> CostView:
-    """An estimate by the day. Less than a day counts as one: what came in an hour doesn't come every hour."""
-    days = max(1.0, (estimate.until.seconds - estimate.since.seconds) / DAY_S)
-    share = estimate.compared / estimate.entries if estimate.entries else 1.0
-    return CostView(
-        estimate,
-        per_day=estimate.matches / share / days if share else 0.0,
-        days=round(days),
-        heavy=[
-            (one.id, one.matches, one.matches / days) for one in estimate.most if one.matches / days >= HEAVY_PER_DAY
-        ],
-    )
-
-
-def joined_estimates(parts: Iterable[EstimateMatchesResponse]) -> EstimateMatchesResponse:
-    """Estimates of several slices of a list as one."""
-    whole = EstimateMatchesResponse()
-    most: list[EntryEstimate] = []
-    for part in parts:
-        most += part.most
-        entries, compared, matches = whole.entries, whole.compared, whole.matches
-        whole = EstimateMatchesResponse()
-        whole.CopyFrom(part)
-        whole.entries, whole.compared, whole.matches = (
-            entries + part.entries,
-            compared + part.compared,
-            matches + part.matches,
-        )
-    del whole.most[:]
-    whole.most.extend(sorted(most, key=lambda one: -one.matches))
-    return whole

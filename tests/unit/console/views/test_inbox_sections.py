@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -19,16 +18,20 @@ from tests.support.federation import alert
 NOW = datetime(2026, 11, 30, 3, 0, tzinfo=UTC)
 
 
-def row(name: str, *, priority: str = "C", due: timedelta | None = None, wanted: bool = True) -> InboxLine:
-    made = casework_service_pb2.InboxRow(partner="cn")
+NOW_SECTION, DUE, LATER, NONE = (
+    casework_service_pb2.INBOX_SECTION_NOW,
+    casework_service_pb2.INBOX_SECTION_DUE,
+    casework_service_pb2.INBOX_SECTION_LATER,
+    casework_service_pb2.INBOX_SECTION_UNSPECIFIED,
+)
+
+
+def row(name: str, section: casework_service_pb2.InboxSection.ValueType = LATER) -> InboxLine:
+    made = casework_service_pb2.InboxRow(partner="cn", section=section)
     made.summary.alert.id = name
-    made.summary.alert.content.CopyFrom(alert(priority=alert_pb2.Priority.Value(f"PRIORITY_{priority}")))
+    made.summary.alert.content.CopyFrom(alert(priority=alert_pb2.PRIORITY_C))
     made.summary.alert.content.goods.add(net_mass_kg=12_000)
     made.summary.alert.content.goods.add(gross_mass_kg=500.5)
-    if wanted:
-        made.wanted.add(action=casework_service_pb2.WANTED_ACTION_ACKNOWLEDGE)
-    if due is not None:
-        made.due_at.FromDatetime(NOW + due)
     return shown(made)
 
 
@@ -54,31 +57,18 @@ def _in_english() -> None:
     set_current_page(CurrentPage(ReaderLocale("en", ZoneInfo("Asia/Macau")), "", ""))
 
 
-@pytest.mark.parametrize(
-    ("told", "section"),
-    [
-        ({"priority": "A"}, "now"),
-        ({"priority": "A", "due": timedelta(days=1)}, "now"),
-        ({"due": timedelta(minutes=-5)}, "now"),
-        ({"due": timedelta(minutes=60)}, "now"),
-        ({"due": timedelta(minutes=61)}, "due"),
-        ({"priority": "B"}, "later"),
-        ({"priority": "A", "wanted": False}, ""),
-    ],
-)
-def test_a_row_stands_in_the_section_that_says_when_to_act(told: dict[str, Any], section: str) -> None:
-    assert row("1", **told).section == section
-
-
-def test_sections_keep_the_order_within_and_name_no_empty_one() -> None:
-    lines = [row("1", due=timedelta(hours=2)), row("2", priority="A"), row("3"), row("4", due=timedelta(hours=1))]
-    found = sections_of(lines, by_urgency=True)
-    assert [(heading, [line.key[-1] for line in lines]) for heading, lines in found] == [
-        ("Act now", ["2", "4"]),
-        ("Due later", ["1"]),
-        ("Without a deadline", ["3"]),
+def test_sections_keep_the_order_within_name_no_empty_one_and_count_the_whole_list() -> None:
+    lines = [row("1", DUE), row("2", NOW_SECTION), row("3"), row("4", NOW_SECTION), row("5", NONE)]
+    facet = casework_service_pb2.InboxFacet(field="sections")
+    facet.values.add(value=str(NOW_SECTION), count=31)
+    found = sections_of(lines, [facet], by_urgency=True)
+    assert [(one.heading, [line.key[-1] for line in one.lines], one.count) for one in found] == [
+        ("Act now", ["2", "4"], 31),
+        ("Due later", ["1"], None),
+        ("Without a deadline", ["3"], None),
+        ("", ["5"], None),
     ]
-    assert [heading for heading, _ in sections_of(lines, by_urgency=False)] == [""]
+    assert [one.heading for one in sections_of(lines, [], by_urgency=False)] == [""]
 
 
 def test_a_row_says_what_is_asked_how_much_and_in_which_case() -> None:
@@ -119,5 +109,5 @@ def test_a_finding_is_told_in_a_line() -> None:
     finding.measures.add(kind=alert_pb2.MEASURE_KIND_DETAINED, element="Fe")
     finding.measures.add(kind=alert_pb2.MEASURE_KIND_RELEASED, net_mass_kg=1.5)
     finding.measures.add(kind=alert_pb2.MEASURE_KIND_RETURNED)
-    told = "Inspected: 100 kg antimony seized, Fe detained, 1.5 kg released, returned"
+    told = "Inspected: 100 kg antimony seized, iron detained, 1.5 kg released, returned"
     assert finding_text(finding) == told
