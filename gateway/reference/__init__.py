@@ -39,7 +39,8 @@
 * `foreign_terms.csv`: legal forms, words of business and places in Korean, Japanese, Russian and Thai, with an English
   meaning that the vocabulary above knows. Source: company registers' usage.
 * `physical_data.csv`: density, price band and usual packing of controlled substances, and of substances as which they
-  are declared. Source: handbooks for densities; orders of magnitude of trade prices (mostly low confidence).
+  are declared. Of `names` pages show the first in English, simplified and traditional Chinese and Portuguese, which
+  follow each other. Source: handbooks for densities; orders of magnitude of trade prices (mostly low confidence).
 * `goods_terms.csv`: words that say nothing about goods, and words of forwarders' names. Source: own selection, after
   customs administrations' lists of unacceptable descriptions, and company registers.
 * `risk_rules.toml`: the risk rules; see docs/risk-rules.md.

@@ -44,6 +44,7 @@ ALARMS: Final = marked(
     "{feed}: entries wait, {number} from {position} on: they come after {awaited}. If this node was restored: "
     "gateway recover {other}",
     "{feed}: {reason}; nothing is added to it",
+    "{feed} is suspended here: {stated}",
     "the {process} process has ended by itself {times} in the last {minutes} min, {manner}; {state}",
     "{partner} has had {used} of {most} {what} stored today (UTC), {used_mib} of {most_mib} MiB; what is beyond "
     "{beyond}; a higher setting in [quotas] makes room",

@@ -7,6 +7,7 @@ from typing import Final
 
 from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
+from gateway.translation.substance_names import element_name
 
 _WORDS: Final[Mapping[str, str]] = {
     "metal": N_("metal"),
@@ -61,7 +62,9 @@ def fact_text(kind: str, value: str, words: str) -> str:
     """
     match kind:
         case "element" if words == value:
-            return _("element {element}", element=value)
+            return _("element {element}", element=element_name(value))
+        case "element":
+            return _("“{words}”: {meaning}", words=words, meaning=element_name(value))
         case "purity":
             return _("purity {purity}, {bound} is needed", purity=words, bound=value)
     return _("“{words}”: {meaning}", words=words, meaning=_word(value))

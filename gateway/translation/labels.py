@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from gateway.contract.enum_words import UNKNOWN, word_of
-from gateway.translation.messages import pgettext
+from gateway.translation.messages import gettext, pgettext
 from gateway.v1.alert_pb2 import (
     AlertStatus,
     Classification,
@@ -95,9 +95,21 @@ def label_of(enum: Any, value: int) -> str:
     return word if word == UNKNOWN else label(enum.DESCRIPTOR.name, word)
 
 
+def published_word() -> str:
+    """Published, of a step and of what a command has done; the text "Published" alone names the time of it."""
+    word = label(AlertStatus.DESCRIPTOR.name, "published")
+    return word[:1].upper() + word[1:]
+
+
 def label(context: str, word: str) -> str:
     """A word of the contract for people; as it is where it isn't known."""
     return pgettext(context, readable(word))
+
+
+def list_text(name: str) -> str:
+    """A list as people name it: `minerals of CN` for `cn/minerals`; a name alone, of an own list, stays."""
+    publisher, slash, own = name.partition("/")
+    return gettext("{list} of {node}", list=own, node=publisher.upper()) if slash else name
 
 
 def readable(word: str) -> str:

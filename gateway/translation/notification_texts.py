@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from gateway.translation.alarm_texts import alarm_title
 from gateway.translation.condition_texts import condition_text
-from gateway.translation.messages import N_
+from gateway.translation.labels import list_text
+from gateway.translation.messages import N_, ngettext
 from gateway.translation.messages import gettext as _
 from gateway.v1.alert_pb2 import Priority
-from gateway.v1.notification_service_pb2 import DeadlineKind, Notification, NotificationKind
+from gateway.v1.notification_service_pb2 import (
+    DeadlineKind,
+    DeliveryAnswer,
+    Notification,
+    NotificationKind,
+    TestNotificationDeliveryResponse,
+)
 
 _SENTENCES: Mapping[int, str] = {
     NotificationKind.NOTIFICATION_KIND_NEW_ALERT: N_("New alert from {partner}"),
@@ -30,7 +38,7 @@ _SENTENCES: Mapping[int, str] = {
         "Since {day}, {announcement}: {state}; open records: {records}"
     ),
     NotificationKind.NOTIFICATION_KIND_PROPOSAL: N_("A proposal for {list} waits for a decision"),
-    NotificationKind.NOTIFICATION_KIND_ALARM: N_("Alarm {code}: {message}"),
+    NotificationKind.NOTIFICATION_KIND_ALARM: N_("Alarm: {title} ({code}): {message}"),
     NotificationKind.NOTIFICATION_KIND_BREAK_GLASS: N_("{by} acts beyond a role: {message}"),
     NotificationKind.NOTIFICATION_KIND_ASSIGNED: N_("{by} has assigned an alert of {publisher} to you"),
 }
@@ -71,23 +79,60 @@ KIND_NAMES: Mapping[int, str] = {
 }
 """Short names of kinds, to be translated when they are shown."""
 
+_ANSWERS: Mapping[int, str] = {
+    DeliveryAnswer.DELIVERY_ANSWER_TAKEN: N_("Delivered: {target} took the test message"),
+    DeliveryAnswer.DELIVERY_ANSWER_REFUSED: N_("Not delivered: {target} refused the test message"),
+    DeliveryAnswer.DELIVERY_ANSWER_NOT_NOW: N_("Not delivered: {target} can't take messages now"),
+    DeliveryAnswer.DELIVERY_ANSWER_REDIRECTED: N_("Not delivered: {target} sends elsewhere, which isn't followed"),
+    DeliveryAnswer.DELIVERY_ANSWER_NO_CONNECTION: N_("Not delivered: no connection to {target}"),
+    DeliveryAnswer.DELIVERY_ANSWER_NO_TLS: N_(
+        "Not delivered: {target} has another certificate than the settings' CA vouches for, or offers no TLS"
+    ),
+    DeliveryAnswer.DELIVERY_ANSWER_TOO_LATE: N_("Not delivered: {target} didn't answer in time"),
+}
+
 
 def sentence_of(notification: Notification) -> str:
     """What has happened, in one sentence without a full stop; names of nodes in capital letters."""
+    if notification.matches:
+        return _matches_text(notification)
     by = notification.by.rpartition("/")[2] or notification.by
     return _(
         _template(notification),
         partner=notification.partner.upper(),
         publisher=notification.alert.publisher.upper(),
-        list=notification.list,
+        list=list_text(notification.list),
         verdicts=notification.verdicts,
         day=notification.control_day,
         announcement=notification.announcement,
         state=notification.control_state,
         records=notification.records,
+        title=alarm_title(notification.alarm_code),
         code=notification.alarm_code,
         message=condition_text(notification.alarm_message),
         by=by,
+    )
+
+
+def answer_text(response: TestNotificationDeliveryResponse) -> str:
+    """What became of a test message, in one sentence without a full stop."""
+    text = _(_ANSWERS[response.answer], target=response.target)
+    if not response.status:
+        return text
+    if response.way == "email":
+        return _("{text} (SMTP {status})", text=text, status=response.status)
+    return _("{text} (HTTP {status})", text=text, status=response.status)
+
+
+def _matches_text(notification: Notification) -> str:
+    about = {"list": list_text(notification.list), "entry": notification.entry}
+    if not notification.entry:  # a partner may have written it
+        return ngettext("{number} new match on {list}", "{number} new matches on {list}", notification.matches, **about)
+    return ngettext(
+        "{number} new match of entry {entry} on {list}",
+        "{number} new matches of entry {entry} on {list}",
+        notification.matches,
+        **about,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from gateway.translation.filled_sentences import SentencePatterns
@@ -11,8 +11,7 @@ from gateway.translation.messages import N_, listed, marked
 from gateway.translation.messages import gettext as _
 
 REFUSALS: Final = marked(
-    # protovalidate's, of single fields
-    "value is required",
+    # protovalidate's, of single fields; _MACHINE_WORDS has more
     "must be at least {number} characters",
     "must be at most {number} characters",
     "must be at most {number} bytes",
@@ -21,11 +20,6 @@ REFUSALS: Final = marked(
     "must be greater than or equal to {number}",
     "must be less than or equal to {number}",
     "must be greater than or equal to {least} and less than or equal to {most}",
-    "must be a valid UUID",
-    "must be one of the defined enum values",
-    "must not be in list {values}",
-    "does not match regex pattern {pattern}",
-    "repeated value must contain unique items",
     # of several fields, and of all forms
     "give at least one of: {names}",
     "isn't a time between the years 1 and 9999",
@@ -229,6 +223,9 @@ REFUSALS: Final = marked(
     "there is no such role",
     "the caller's roles don't read one of these kinds",
     "not one of the settings: {known}",
+    "a test message to a webhook takes the role operator",
+    "no address of the caller is known, or no mail server is set",
+    "a test message went there a moment ago; try again in a moment",
     # each method
     "this method needs one of the roles: {roles}",
     "this method needs a person who has signed in",
@@ -290,27 +287,56 @@ _PATH: Final = re.compile(r"[a-z][a-z0-9_]*(\[[0-9]{1,6}\]|\.[a-z][a-z0-9_]*)*",
 
 
 _MACHINE_WORDS: Final = (
-    (re.compile(r"must not be in list \[0\]|must be at least 1 characters|value is required"), N_("isn't given")),
-    (re.compile(r"does not match regex pattern .*", re.DOTALL), N_("isn't in the form that it needs")),
-    (re.compile(r"must be one of the defined enum values"), N_("isn't one of the values that there are")),
+    (
+        r"value is required|value is empty, which is not a valid .*|must not be in list \[0\]"
+        r"|must be at least 1 (characters|bytes)|exactly one field is required in oneof",
+        N_("isn't given"),
+    ),
+    (
+        r"does not match regex pattern .*|must be a valid .*|value is not a valid .*|must be \d+ (characters|bytes)"
+        r"|must be greater than \d+( and .*)?|must be greater than or equal to \d+ and less than \d+",
+        N_("isn't in the form that it needs"),
+    ),
+    (
+        r"(value )?must be one of the defined enum values|must (not )?be in list \[.*\]",
+        N_("isn't one of the values that there are"),
+    ),
+    (r"repeated value must contain unique items", N_("has the same value twice")),
 )
-"""Rules of the contract that speak of machines, in words."""
+"""Rules of the contract that speak of machines, in words, by the validator's messages."""
+
+_RULES: Final = tuple((re.compile(pattern, re.DOTALL), words) for pattern, words in _MACHINE_WORDS)
+
+_FIELDS_NAMED: Final = "give at least one of: {names}"
+"""The refusal whose value are names of fields."""
 
 
-def refused(sentence: str) -> str:
-    """The reason in the reader's language."""
-    for machine, words in _MACHINE_WORDS:
+def refused(sentence: str, *, path_words: Callable[[str], str] | None = None) -> str:
+    """The reason in the reader's language.
+
+    Args:
+        path_words: words a field's path for people; without it the path stays as the contract has it, for who writes
+            JSON or options of a command.
+    """
+    for machine, words in _RULES:
         if machine.fullmatch(sentence):
             return _(words)
     found = _WITH_DEFAULT.find(sentence) or _KNOWN.find(sentence)
-    if found is None:
-        path, colon, rest = sentence.partition(": ")
-        inner = _KNOWN.find(rest) if colon and _PATH.fullmatch(path) else None
-        return sentence if inner is None else f"{path}: {refused(rest)}"
-    return _filled(*found)
+    if found is not None:
+        return _filled(*found, path_words)
+    path, colon, rest = sentence.partition(": ")
+    if not colon or not _PATH.fullmatch(path) or (path_words is None and not _is_known(rest)):
+        return sentence
+    return f"{path_words(path) if path_words else path}: {refused(rest, path_words=path_words)}"
 
 
-def _filled(message: str, values: Mapping[str, str]) -> str:
+def _is_known(sentence: str) -> bool:
+    return _KNOWN.find(sentence) is not None or any(machine.fullmatch(sentence) for machine, _words in _RULES)
+
+
+def _filled(message: str, values: Mapping[str, str], path_words: Callable[[str], str] | None = None) -> str:
+    if message == _FIELDS_NAMED and path_words is not None:
+        return _(message, names=listed(map(path_words, values["names"].split(", "))))
     return _(message, **{name: _value(name, text) for name, text in values.items()})
 
 

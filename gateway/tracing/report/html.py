@@ -19,6 +19,7 @@ from gateway.tracing.report.steps import steps
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import language, listed, ngettext
 from gateway.translation.plain_text import printable
+from gateway.translation.substance_names import listed_substance
 from gateway.translation.trace_sentences import link_reason
 from gateway.v1.history_pb2 import QueryGrounds, SearchCriteria
 from gateway.v1.trace_pb2 import Trace
@@ -86,6 +87,7 @@ def _environment() -> Environment:
     )
     made.globals.update({"_": _, "ngettext": ngettext, "MOST_LED_WITH": MOST_LED_WITH})
     made.filters |= {
+        "listed_substance": listed_substance,
         "listed": listed,
         "number": lambda value: f"{value:g}",
         "moment": words.moment,

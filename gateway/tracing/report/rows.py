@@ -20,6 +20,7 @@ from gateway.translation.labels import label_of
 from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
 from gateway.translation.plain_text import comma_joined
+from gateway.translation.substance_names import listed_substance, substance_title
 from gateway.v1 import goods_pb2, history_pb2, party_pb2, shipment_pb2, trace_pb2
 
 TERRITORIES: Final = {"CN": N_("Mainland"), "HK": N_("Hong Kong"), "MO": N_("Macao")}
@@ -182,7 +183,7 @@ def _facts(shipment: shipment_pb2.Shipment) -> Iterator[str]:
 
 def _controls(leg: trace_pb2.TraceLeg) -> Iterator[str]:
     for item in leg.controlled:
-        goods = " ".join(filter(None, (item.code, item.substance)))
+        goods = " ".join(filter(None, (item.code, listed_substance(item.substance, item.element))))
         if item.status in ("", ControlStatus.IN_FORCE):
             sureness = words.confidence(item.confidence)
             yield _("◆ under control: {goods} ({confidence})", goods=goods, confidence=sureness)
@@ -192,7 +193,7 @@ def _controls(leg: trace_pb2.TraceLeg) -> Iterator[str]:
 
 def _item(item: shipment_pb2.ShipmentGoods) -> str:
     code = max((each.code for each in item.codes), key=len, default="")
-    goods = " ".join(filter(None, (code, item.description or item.substance)))
+    goods = " ".join(filter(None, (code, item.description or substance_title(item.substance, item.element))))
     mass = _("{mass} net", mass=mass_text(item.net_mass_kg)) if item.HasField("net_mass_kg") else ""
     return comma_joined(goods, mass)
 

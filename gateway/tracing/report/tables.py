@@ -16,6 +16,7 @@ from gateway.translation.messages import ngettext
 from gateway.translation.numbers import in_readers_form
 from gateway.translation.plain_text import comma_joined
 from gateway.translation.rule_sentences import explained
+from gateway.translation.substance_names import element_name, substance_title
 from gateway.v1.goods_pb2 import Money, Place, ShipmentReferenceKind
 from gateway.v1.history_pb2 import ANSWER_STATUS_COMPLETE, HistoryRecord, NodeAnswer
 from gateway.v1.party_pb2 import PartyRole
@@ -150,7 +151,7 @@ def _item(item: ShipmentGoods) -> str:
     mass = _("{mass} net", mass=mass_text(item.net_mass_kg)) if item.HasField("net_mass_kg") else ""
     purity = f"{in_readers_form(f'{item.purity_percent:g}')} %" if item.HasField("purity_percent") else ""
     value = _money(item.customs_value) if item.customs_value.currency_code else ""
-    parts = (item.description or item.substance, item.element, purity, mass, value)
+    parts = (item.description or substance_title(item.substance), element_name(item.element), purity, mass, value)
     return f"{codes} {comma_joined(*parts)}".strip()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import string
 from io import BytesIO
 from pathlib import Path
@@ -128,3 +129,20 @@ def test_kinds_of_links_are_those_of_the_trace() -> None:
 )
 def test_texts_of_modules_are_found(source: str, found: list[str]) -> None:
     assert [message.text for message in catalogues.messages_in(source)] == found
+
+
+WRITTEN = re.compile(r"[A-Za-zÀ-ÿ]{4,}")
+
+
+@pytest.mark.parametrize("name", ["zh_Hans", "zh_Hant"])
+def test_a_chinese_catalogue_has_no_words_of_the_portuguese_one(name: str) -> None:
+    portuguese = {(one.context, one.id): one.string for one in read(CATALOGUES / "pt.po") if one.id}
+    foreign = [
+        message.id
+        for message in read(CATALOGUES / f"{name}.po")
+        if message.id
+        and message.string == portuguese.get((message.context, message.id))
+        and message.string not in (message.id, "")
+        and any(WRITTEN.search(re.sub(r"\{[^}]*\}", "", text)) for text in translations(message))
+    ]
+    assert foreign == []

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from gateway.console.views.alarms import ADVICE
 from gateway.feed.service import alarms
 from gateway.translation import messages
+from gateway.translation.alarm_texts import ALARM_TEXTS, alarm_title
 from gateway.translation.condition_texts import MOST_COLONS, condition_text
 from gateway.translation.notification_texts import sentence_of
 from gateway.v1.notification_service_pb2 import Notification, NotificationKind
@@ -104,6 +104,7 @@ ALARMS = {
         f"entry of {FEED}, of which 0 are applied here. If this node was restored: gateway recover {FEED}"
     ],
     "FEED_DEFECT": [f"{FEED}: entry 4 isn't applied: this gateway has a defect (KEY; its log has the details)"],
+    "LINK_SUSPENDED": [f"{FEED} is suspended here: AN INQUIRY"],
     "FEED_DAMAGED": [
         f"{FEED}: its edge of 3 entries doesn't lead to the root in its newest checkpoint; nothing is added to it"
     ],
@@ -166,7 +167,14 @@ ALARMS = {
 def test_each_alarm_that_there_is_has_an_example() -> None:
     codes = {value for name, value in vars(alarms).items() if name.isupper() and isinstance(value, str)} - {"FEED"}
     assert codes <= ALARMS.keys()
-    assert ADVICE.keys() == ALARMS.keys()
+    assert ALARM_TEXTS.keys() == ALARMS.keys()
+
+
+def test_each_alarm_has_a_title_of_its_own_in_words(shouting: None) -> None:
+    titles = {code: alarm_title(code) for code in ALARMS}
+    assert all(title == title.upper() and "_" not in title and title != code for code, title in titles.items())
+    assert len(set(titles.values())) == len(titles)
+    assert alarm_title("OF_A_NEWER_GATEWAY") == "OF_A_NEWER_GATEWAY"
 
 
 @pytest.mark.parametrize("code", ALARMS)
@@ -216,4 +224,7 @@ def test_a_notification_of_an_alarm_says_it_too(shouting: None) -> None:
         alarm_code="DISK",
         alarm_message="12 MiB of disk are free for /D: publishing stops",
     )
-    assert sentence_of(notification) == "ALARM DISK: 12 MIB OF DISK ARE FREE FOR /D: PUBLISHING STOPS"
+    assert (
+        sentence_of(notification)
+        == "ALARM: THE DISK IS NEARLY FULL (DISK): 12 MIB OF DISK ARE FREE FOR /D: PUBLISHING STOPS"
+    )

@@ -27,7 +27,7 @@ from gateway.translation.rule_sentences import explained, packaged_messages
 from gateway.translation.trace_sentences import LINKS, link_reason
 
 ROOT = Path(__file__).parents[3] / "gateway"
-BY_LIBRARY = 14
+BY_LIBRARY = 8
 """First refusals, which protovalidate says."""
 COMPOSED = (
     "version {version}, signed by {signers}, until {date}",
