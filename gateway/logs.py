@@ -141,8 +141,14 @@ class _LineFormatter(logging.Formatter):
         return printable_line(_cut(f"{record.levelname.lower()}: {record.getMessage()}{about}"))
 
 
+_NAME_ADDRESSES = ("httpx", "httpcore")
+"""Loggers that tell of each request with its whole address: a webhook's may hold a secret."""
+
+
 def _take_over(handler: logging.Handler, level: str) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    for name in _NAME_ADDRESSES:
+        logging.getLogger(name).setLevel(logging.WARNING)
     logging.captureWarnings(True)
     sys.excepthook = _log_uncaught
     threading.excepthook = _log_uncaught_in_thread

@@ -98,7 +98,8 @@ async def follow(federation: Federation, receiver: OtlpReceiver) -> None:
             }
 
         async def both() -> bool:
-            return spans("cn").keys() == OF_PUBLISHER and spans("hk").keys() == OF_RECIPIENT
+            assert (spans("cn").keys(), spans("hk").keys()) == (OF_PUBLISHER, OF_RECIPIENT)  # says which are missing
+            return True
 
         await eventually(both, what="the spans of both gateways")
 

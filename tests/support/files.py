@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
+import struct
+import zlib
 from collections.abc import AsyncIterator
 from hashlib import sha256
 from pathlib import Path
@@ -28,6 +30,16 @@ def about(media_type: str = "image/jpeg", **more: object) -> FileAbout:
 def picture(size: int = 50_000, seed: int = 1) -> bytes:
     """Bytes that begin as a JPEG does, and don't compress."""
     return b"\xff\xd8\xff\xe0" + random.Random(seed).randbytes(size - 4)
+
+
+def huge_png(width: int, height: int) -> bytes:
+    """A PNG that says so many pixels in its head, and has a few."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(bytes(9))) + chunk(b"IEND", b"")
 
 
 async def slowly(content: bytes, *, pieces: int, pause_s: float) -> AsyncIterator[bytes]:

@@ -31,6 +31,7 @@ from tests.support.files import GROUNDS, digest, picture
 from tests.support.forked_commands import forked_commands
 from tests.support.node_processes import end
 from tests.support.persons import enrolled, new_name
+from tests.support.receivers import SECRET
 from tests.support.shown_call import Call
 
 Scene = Callable[[CommandKit, Call, Path], None]
@@ -41,9 +42,12 @@ AT_PERSONS = "mo"
 _PERSONS_TABLE = re.compile(r"\n\[persons\]\n(?:[a-z_]+ = .*\n)+")
 
 
-def capabilities_of(node: str) -> str:
-    """Settings that turn on all capabilities, persons at one node only."""
-    tables = capability_tables(ConsolePlace("", "https://console.mo.example"))
+def capabilities_of(node: str, secret: Path) -> str:
+    """Settings that turn on all capabilities, persons at one node only; `secret`: a file for that of a webhook."""
+    secret.touch(mode=0o600)
+    secret.write_text(f"whsec_{SECRET}", encoding="ascii")
+    webhook = f'[notifications.webhooks.case-system]\nurl = "http://127.0.0.1:9/"\nsecret_file = "{secret}"\n'
+    tables = capability_tables(ConsolePlace("", "https://console.mo.example")) + webhook
     return tables if node == AT_PERSONS else _PERSONS_TABLE.sub("\n", tables)
 
 
@@ -151,6 +155,15 @@ def watch_notifications(kit: CommandKit, call: Call, cwd: Path) -> None:
         _until(lambda: kit.alert("mo", "hk") and "alert" in told.read_text("utf-8"), told)
 
 
+def with_own_rules(kit: CommandKit, _: Call, __: Path) -> None:
+    for _each in range(2):
+        kit.json("cn", "notification", "follow", "new-alert", "--system", "officers")
+
+
+def with_shared_rules(kit: CommandKit, _: Call, __: Path) -> None:
+    kit.json("cn", "notification", "share", "alarm", "--role", "operator", "--system", "ops")
+
+
 # -- persons
 
 
@@ -252,6 +265,9 @@ SCENES: Mapping[tuple[str, ...], Scene] = {
     ("inbox", "related"): related,
     ("notification", "list"): notified,
     ("notification", "read"): notified,
+    ("notification", "share"): with_shared_rules,
+    ("notification", "unfollow"): with_own_rules,
+    ("notification", "unshare"): with_shared_rules,
     ("person", "add"): adding,
     ("person", "disable"): persons,
     ("person", "list"): persons,

@@ -39,6 +39,7 @@ from gateway.formats.tables.layout import Problem
 from gateway.formats.tables.lines import Dialect
 from gateway.formats.wrong_lines import until_too_many_wrong
 from gateway.risk.declaration_alerts import AlertTerms, ScreenedRows, declaration_alerts, declaration_rules
+from gateway.translation.labels import published_word
 from gateway.translation.messages import N_, ngettext
 from gateway.translation.messages import gettext as _
 from gateway.v1.alert_pb2 import Classification, OnwardTransfer, Priority, RequestedAction
@@ -314,7 +315,7 @@ def _report(output: Output, tally: PublishTally, screened: ScreenedRows | None, 
         if screened is not None:
             facts[N_("Controlled codes, but from elsewhere")] = screened.elsewhere
             data["passed_over"] = asdict(screened)
-        output.facts(_("Published"), facts, data=data)
+        output.facts(published_word(), facts, data=data)
         _print_ids(output, tally)
     if screened is not None:
         _print_passed_over(output, screened, with_elsewhere=dry_run)

@@ -9,6 +9,7 @@ from gateway.contract.identification.identifiers import alert_doubts
 from gateway.errors import GatewayError, InvalidRequestError, Violation
 from gateway.formats.alerts.alert_lines import everything_wrong
 from gateway.formats.json_messages import WAY_OUT, read_sound_part
+from gateway.translation.labels import published_word
 from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
 from gateway.translation.notices import noticed
@@ -35,7 +36,7 @@ def publish_one(
         N_("Entries"): entries(response.entries),
         N_("Notices"): [f"{notice.field}: {noticed(notice.message)}" for notice in response.notices],
     }
-    output.facts(_("Published"), facts, data=as_dict(response))
+    output.facts(published_word(), facts, data=as_dict(response))
 
 
 def not_sent(

@@ -12,6 +12,7 @@ from gateway.cli.licence.values import NumberArgument, today
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.short_ids import licence_proposal_id, require_id
 from gateway.cli.values import as_dict, read_message
+from gateway.translation.labels import published_word
 from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
 from gateway.v1.alert_service_pb2 import EntryReference
@@ -71,7 +72,7 @@ def publish(
     """
     content = read_message(file, LicenceContent)
     response = target.run(lambda client: client.licences.publish(number, content, note=note, request_id=request_id))
-    _print(as_json, _("Published"), number, response, response)
+    _print(as_json, published_word(), number, response, response)
 
 
 @reports_errors

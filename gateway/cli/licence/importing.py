@@ -17,6 +17,7 @@ from gateway.cli.values import as_dict, recipients
 from gateway.errors import GatewayError, NotFoundError
 from gateway.formats.licences.csv_licences import LicenceLine, read_licence_csv
 from gateway.formats.tables.layout import Problem
+from gateway.translation.labels import published_word
 from gateway.translation.messages import N_, marked
 from gateway.translation.messages import gettext as _
 from gateway.v1.licence_pb2 import LicenceContent, LicenceReference
@@ -90,10 +91,9 @@ def import_(
     else:
         counts, refused = target.run(lambda client: _brought(client, lines, effective or today()))
         problems += refused
-        facts = {name: counts[name] for name in _OUTCOMES}
-        output.facts(
-            _("Imported"), facts, data={**{json_key(name): facts[name] for name in facts}, "problems": problems}
-        )
+        facts = {published_word() if name == PUBLISHED else name: counts[name] for name in _OUTCOMES}
+        data = {json_key(name): counts[name] for name in _OUTCOMES}
+        output.facts(_("Imported"), facts, data={**data, "problems": problems})
     _print_problems(output, problems)
     if problems:
         raise typer.Exit(EXIT_INCOMPLETE)
