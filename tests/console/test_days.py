@@ -23,6 +23,7 @@ def test_a_supervisor_gives_what_is_overdue_and_nobodys_to_somebody_in_five_clic
 ) -> None:
     late = to_timestamp(int((datetime.now(UTC) + timedelta(seconds=1)).timestamp() * 1000))
     publish(trial, container=(number := container()), reply_by=late, priority=alert_pb2.PRIORITY_C)
+    desk("hk", "officer")  # whoever it is given to works here
     supervisor, click = desk("hk", "supervisor"), Clicks()
     page = supervisor.open("/inbox")
     click(page.get_by_role("link", name="Who has how much"))

@@ -25,6 +25,7 @@ from gateway.cli.trial.consoles import (
     consoles_on_one_host,
     write_console,
 )
+from gateway.notifications.rpc.delivery_tester import SPACING_S
 from tests.support.command_kit import PATIENCE_S, CommandKit
 from tests.support.federation import STOPPED_S, Federation, alert, free_port
 from tests.support.files import GROUNDS, digest, picture
@@ -164,6 +165,10 @@ def with_shared_rules(kit: CommandKit, _: Call, __: Path) -> None:
     kit.json("cn", "notification", "share", "alarm", "--role", "operator", "--system", "ops")
 
 
+def some_time_after_another_test(_: CommandKit, __: Call, ___: Path) -> None:
+    time.sleep(SPACING_S)
+
+
 # -- persons
 
 
@@ -266,6 +271,7 @@ SCENES: Mapping[tuple[str, ...], Scene] = {
     ("notification", "list"): notified,
     ("notification", "read"): notified,
     ("notification", "share"): with_shared_rules,
+    ("notification", "test"): some_time_after_another_test,
     ("notification", "unfollow"): with_own_rules,
     ("notification", "unshare"): with_shared_rules,
     ("person", "add"): adding,
