@@ -10,11 +10,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.client import GatewayClient
+from gateway.console.agreed import agreed, nodes_of
 from gateway.console.form import Form
 from gateway.console.page import client, form, has_role, page_route, redirect, render
 from gateway.console.pages.new_alert import TYPOLOGIES
 from gateway.console.pages.operations.parts import OPERATOR
-from gateway.console.partners import nodes_of, partner_options
 from gateway.console.views.words import capitalised
 from gateway.errors import InvalidRequestError, NotFoundError
 from gateway.translation.labels import TYPOLOGY, label
@@ -174,7 +174,7 @@ async def _form_page(
         form=sent,
         is_shared=is_shared,
         action=request.url.path,
-        partners=await partner_options(request, nodes_of(sent, "partners")),
+        partners=(await agreed(request)).partner_options(nodes_of(sent, "partners")),
         removable=request.path_params.get("at", "new") != "new",
         typologies=[
             (word, capitalised(label(TYPOLOGY, word)), "")

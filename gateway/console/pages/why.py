@@ -8,9 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.client import AlertReference
+from gateway.console.agreed import USUAL, agreed
 from gateway.console.filters import moment_text
 from gateway.console.page import client, page_route, render
-from gateway.console.purposes import USUAL, purpose_options
 from gateway.errors import NotFoundError
 from gateway.translation.absences import absence_text
 from gateway.translation.messages import gettext as _
@@ -32,7 +32,7 @@ async def show(request: Request) -> Response:
         name=name,
         asked=asked,
         kind=asked.WhichOneof("subject"),
-        purposes=await purpose_options(request),
+        purposes=(await agreed(request)).purpose_options(),
         rows=[(absence.partner, _sentence(absence), _has(absence)) for absence in found.absences],
     )
 

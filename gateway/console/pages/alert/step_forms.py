@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 from google.protobuf.message import Message
 
 from gateway.client import GatewayClient
+from gateway.console.agreed import nodes_of
 from gateway.console.form import Form
-from gateway.console.partners import nodes_of
 from gateway.console.views.alerts.alert import AlertView
 from gateway.console.views.alerts.changes import ContentChange
 from gateway.console.views.words import capitalised

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.client import new_request_id
+from gateway.console.agreed import agreed, nodes_of
 from gateway.console.attaching import AttachedFiles, attached_files
 from gateway.console.drafts import draft_id_of, title_of
 from gateway.console.form import Form
@@ -28,7 +29,6 @@ from gateway.console.pages.alert.step_forms import (
     revision_of,
     step_choices,
 )
-from gateway.console.partners import nodes_of, partner_options
 from gateway.console.server.security import UPLOAD_SUFFIX
 from gateway.console.views.alerts.alert import AlertView
 from gateway.console.views.alerts.allowed import roles_of
@@ -110,7 +110,7 @@ async def _of(request: Request) -> tuple[StepForm, StepContext]:
     view = await alert_of(request)
     if _name(request) == "ask" and not view.own:
         asked_for = nodes_of(form(request), "onward")
-        request.state.onward = await partner_options(request, asked_for, without={view.alert.publisher})
+        request.state.onward = (await agreed(request)).partner_options(asked_for, without={view.alert.publisher})
     question_id = request.path_params.get("question_id", "")
     node = console_of(request).client.node_name
     number = request.path_params.get("finding", "")

@@ -8,9 +8,9 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway.console.agreed import agreed, nodes_of
 from gateway.console.form import Form
 from gateway.console.page import client, render
-from gateway.console.partners import nodes_of, partner_options
 from gateway.console.problems import problem_of
 from gateway.console.views.figures import as_csv, figure_tables, problems_of
 from gateway.errors import InvalidRequestError, NotFoundError
@@ -47,7 +47,7 @@ async def show(request: Request) -> Response:
         title=_("Figures"),
         status=200 if asked.is_good else 422,
         form=asked,
-        partners=await partner_options(request, nodes_of(asked, "partner")),
+        partners=(await agreed(request)).partner_options(nodes_of(asked, "partner")),
         figures=figures,
         tables=figure_tables(figures),
         problems=list(problems_of(figures)),

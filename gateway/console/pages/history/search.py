@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from gateway.client.history import RecordOrAnswer
+from gateway.console.agreed import agreed
 from gateway.console.form import Form
 from gateway.console.page import client, form, reader_locale, render, rendered
 from gateway.console.pages.history.answers import answer_view
@@ -23,7 +24,6 @@ from gateway.console.pages.history.question import (
     read_question,
 )
 from gateway.console.problems import problem_of
-from gateway.console.purposes import purpose_options
 from gateway.console.views.remarks import remarks_of
 from gateway.errors import GatewayError, InvalidRequestError
 from gateway.tracing.report.criteria_words import criteria_lines
@@ -57,7 +57,7 @@ async def show_form(request: Request, sent: Form) -> Response:
         form=sent,
         graph={name: sent.all(name) for name in GRAPH},
         partners=[(node, _node_name(request, node), "") for node in sent.all("partners")],
-        purposes=await purpose_options(request),
+        purposes=(await agreed(request)).purpose_options(),
         procedures=procedure_options(),
         remarks=remarks_of(sent, lambda name: CHECKED.get(name, ""), sought=True),
     )

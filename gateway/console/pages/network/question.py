@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway.console.agreed import agreed
 from gateway.console.form import Form
 from gateway.console.page import render
 from gateway.console.pages.history.question import read_grounds
 from gateway.console.pages.new_alert import PARTY_SCHEMES
-from gateway.console.purposes import purpose_options
 from gateway.console.views.network import KINDS, kind_word
 from gateway.translation.identifier_words import scheme_word
 from gateway.translation.messages import gettext as _
@@ -102,7 +102,7 @@ async def show_form(request: Request, sent: Form) -> Response:
         title=_("Network"),
         status=200 if sent.is_good else 422,
         form=sent,
-        purposes=await purpose_options(request),
+        purposes=(await agreed(request)).purpose_options(),
         schemes=[(one, scheme_word(one)) for one in PARTY_SCHEMES],
         beginnings=[(name, words[name], "") for name in BEGINNINGS],
         depths=[(depth, depth) for depth in DEPTHS],

@@ -9,13 +9,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.client import new_request_id
+from gateway.console.agreed import agreed
 from gateway.console.form import Form
 from gateway.console.page import client, console_of, form, has_role, reader_locale, redirect, render
 from gateway.console.pages.new_alert import decoded, encoded
 from gateway.console.pages.watchlists.lists import entry_of
 from gateway.console.pages.watchlists.paths import amendment_path, entry_path, list_path
-from gateway.console.partners import partner_options
-from gateway.console.purposes import purpose_options
 from gateway.console.views.alerts.field_names import error_text, violation_text
 from gateway.console.views.codes import commodity_codes, places
 from gateway.console.views.form_rows import row_count
@@ -143,6 +142,7 @@ def _places(request: Request, name: str) -> dict[str, Any]:
 
 async def _form_page(request: Request, sent: Form, base: WatchlistContent, *, status: int = 200) -> Response:
     entry_id, name = request.path_params.get("entry_id", ""), _list_of(request)
+    terms = await agreed(request)
     return render(
         request,
         "watchlists/entry_form.html",
@@ -154,8 +154,8 @@ async def _form_page(request: Request, sent: Form, base: WatchlistContent, *, st
         entry_id=entry_id,
         entry_title=title_of(base, entry_id) if entry_id else "",
         own_lists=[] if entry_id else await _own_lists(request),
-        partners=await partner_options(request, [*base.releasable_to, *base.handling.onward_recipients]),
-        purposes=await purpose_options(request),
+        partners=terms.partner_options([*base.releasable_to, *base.handling.onward_recipients]),
+        purposes=terms.purpose_options(),
         rows={kind.name: range(row_count(sent, kind)) for kind in ROWS},
         remarks=remarks_of(sent, partial(_checked_as, sent)),
         choices=_choices(),

@@ -11,11 +11,10 @@ from starlette.responses import Response
 
 from gateway.client import GatewayClient
 from gateway.client.estimates import HEAVY_PER_DAY, import_cost
+from gateway.console.agreed import agreed, nodes_of
 from gateway.console.form import Form
 from gateway.console.page import client, console_of, form, render, session
 from gateway.console.pages.watchlists.paths import list_path
-from gateway.console.partners import nodes_of, partner_options
-from gateway.console.purposes import purpose_options
 from gateway.console.reading.reader import ReadRow
 from gateway.console.views.alerts.field_names import error_text
 from gateway.console.views.lists.list_files import FORMATS, ListFile, format_of, read_file, settled
@@ -160,6 +159,7 @@ async def _preview(gateway: GatewayClient, own: str, name: str, rows: Sequence[R
 
 
 async def _form_page(request: Request, sent: Form) -> Response:
+    terms = await agreed(request)
     return render(
         request,
         "watchlists/import.html",
@@ -167,12 +167,12 @@ async def _form_page(request: Request, sent: Form) -> Response:
         status=200 if sent.is_good else 422,
         form=sent,
         formats=[(name, about()) for name, about in FORMATS.items()],
-        purposes=await purpose_options(request),
+        purposes=terms.purpose_options(),
         kinds=list(_options(WatchlistKind)),
         actions=list(_options(RequestedAction)),
         classifications=list(_options(Classification)),
         onward=list(_options(OnwardTransfer)),
-        partners=await partner_options(request, nodes_of(sent, "releasable_to")),
+        partners=terms.partner_options(nodes_of(sent, "releasable_to")),
     )
 
 

@@ -9,12 +9,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.client import GatewayClient, new_request_id
+from gateway.console.agreed import agreed
 from gateway.console.approvals import approving_client
 from gateway.console.form import Form
 from gateway.console.page import client, console_of, form, has_role, redirect, render
 from gateway.console.pages.watchlists.match_groups import BY, group_path
 from gateway.console.pages.watchlists.paths import entry_path
-from gateway.console.purposes import purpose_options
 from gateway.console.views.alerts.field_names import error_text
 from gateway.console.views.lists.matches import MatchGroupView, group_view, match_view
 from gateway.errors import GatewayError, InvalidRequestError, Kind, NotFoundError
@@ -138,7 +138,7 @@ async def _page(request: Request, sent: Form) -> Response:
         form=sent,
         view=view,
         entry_href=entry_path(entry),
-        purposes=await purpose_options(request),
+        purposes=(await agreed(request)).purpose_options(),
         is_own=entry.publisher == console_of(request).client.node_name,
         may_decide=has_role(request, "officer", "supervisor") and match.status == MatchStatus.MATCH_STATUS_OPEN,
     )

@@ -6,11 +6,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from gateway.console.agreed import nodes_of
 from gateway.console.current import CurrentPage, set_current_page
 from gateway.console.form import Form
 from gateway.console.languages import ReaderLocale
 from gateway.console.pages.alert.finding import checked_as
-from gateway.console.partners import nodes_of
 from gateway.console.views.codes import commodity_codes, places, substances
 from gateway.console.views.remarks import remark_on, remark_on_sought, remarks_of
 from gateway.translation.messages import in_language
