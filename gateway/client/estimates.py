@@ -59,9 +59,10 @@ def cost_of(estimate: EstimateMatchesResponse) -> MatchCost:
     )
 
 
-async def import_cost(watchlist: WatchlistClient, list_name: str, rows: Iterable[ImportRow]) -> MatchCost | None:
-    """What rows would have matched, of many rows some from all over; None while nobody can say."""
-    chosen, number = chosen_rows(rows)
+async def import_cost(
+    watchlist: WatchlistClient, list_name: str, chosen: Sequence[ImportRow], number: int
+) -> MatchCost | None:
+    """What so many rows would have matched, by those that `chosen_rows` chose; None while nobody can say."""
     parts = []
     try:
         for at in range(0, len(chosen), MAX_STREAM_ITEMS):

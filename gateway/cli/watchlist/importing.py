@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -218,15 +219,13 @@ def _import(
     strict: bool,
     wide: bool,
 ) -> None:
-    held_back = _held_back(output, source, options, strict=strict) if prune_reason else ""
-    compared = ImportTally(doubts=DoubtTally(strict))
-    to_compare = iter(()) if wide else compared.take(source.rows(options))  # a header may be wrong: before it is asked
+    survey = None if wide and not prune_reason else _surveyed(output, source, options, strict=strict)
+    held_back = survey.against_pruning if survey and prune_reason else ""
     reading = ImportTally(doubts=DoubtTally(strict))
 
     async def work(client: GatewayClient) -> ImportEntriesResponse:
-        if not wide:
-            rows = (ImportRow(id=row.id, line=row.line, content=row.content) for row in to_compare)
-            reading.wide = await wide_rows(client, output, options.list, rows)
+        if survey and not wide:
+            reading.wide = await wide_rows(client, output, options.list, survey.chosen, survey.rows)
         with output.progress(_("Importing"), source.size_bytes) as advance:
             followed = _followed(source, reading.take(source.rows(options)), advance)
             return await client.watchlist.import_entries(
@@ -239,13 +238,22 @@ def _import(
     _report(output, options.list, reading, response, held_back)
 
 
-def _held_back(output: Output, source: ListSource, options: ListOptions, *, strict: bool) -> str:
-    """Why nothing may be withdrawn; reads the whole file first."""
-    survey = ImportTally(doubts=DoubtTally(strict))
+@dataclass(frozen=True, slots=True)
+class _Survey:
+    """A file as read once before anything is sent: why nothing may be withdrawn, rows to compare, and of how many."""
+
+    against_pruning: str
+    chosen: Sequence[ImportRow]
+    rows: int
+
+
+def _surveyed(output: Output, source: ListSource, options: ListOptions, *, strict: bool) -> _Survey:
+    from gateway.client.estimates import chosen_rows  # noqa: PLC0415  # a command's start doesn't load the client
+
+    tally = ImportTally(doubts=DoubtTally(strict))
     with output.progress(_("Reading"), source.size_bytes) as advance:
-        for _row in _followed(source, survey.take(source.rows(options)), advance):
-            pass
-    return survey.against_pruning
+        chosen, number = chosen_rows(_followed(source, tally.take(source.rows(options)), advance))
+    return _Survey(tally.against_pruning, chosen, number)
 
 
 def _followed(source: ListSource, rows: Iterator[ListRow], advance: Any) -> Iterator[ImportRow]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gateway.errors import NotFoundError
@@ -16,11 +16,21 @@ if TYPE_CHECKING:
     from gateway.client import GatewayClient
 
 
-async def wide_rows(client: GatewayClient, output: Output, list_name: str, rows: Iterable[ImportRow]) -> dict[str, int]:
-    """Expected matches a day by id, of new entries that would match too much; says what all of them would match."""
+async def wide_rows(
+    client: GatewayClient, output: Output, list_name: str, chosen: Sequence[ImportRow], number: int
+) -> dict[str, int]:
+    """Expected matches a day by id, of new entries that would match too much; says what all rows would match.
+
+    Args:
+        client: of the node whose list it is.
+        output: where it is said.
+        list_name: one of its lists.
+        chosen: the rows to compare.
+        number: of how many.
+    """
     from gateway.client.estimates import import_cost  # noqa: PLC0415  # a command's start doesn't load the client
 
-    cost = await import_cost(client.watchlist, list_name, rows)
+    cost = await import_cost(client.watchlist, list_name, chosen, number)
     if cost is None:
         output.warning(_("what the entries would match isn't known now"))
         return {}

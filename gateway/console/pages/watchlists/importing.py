@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.client import GatewayClient
-from gateway.client.estimates import HEAVY_PER_DAY, import_cost
+from gateway.client.estimates import HEAVY_PER_DAY, chosen_rows, import_cost
 from gateway.console.agreed import agreed, nodes_of
 from gateway.console.form import Form
 from gateway.console.page import client, console_of, form, render, session
@@ -77,7 +77,7 @@ async def preview(request: Request) -> Response:
         name=name,
         file_name=upload.filename,
         shown=shown,
-        cost=await import_cost(client(request).watchlist, name, shown.coming),
+        cost=await import_cost(client(request).watchlist, name, *chosen_rows(shown.coming)),
         heavy_per_day=HEAVY_PER_DAY,
         prune=bool(sent.text("prune")),
         hidden={**{each: sent.all(each) for each in CARRIED if sent.all(each)}, "format": [kind], "token": [token]},
