@@ -112,16 +112,21 @@ def trace(
     if not response.trace.legs:
         for path in filter(None, (html, pdf, draft)):
             output.warning(_("{path} wasn't written: no record of this consignment was found", path=path))
-    elif html is not None or pdf is not None:
-        report = _report(response.trace, criteria, grounds, tag)
-        printed = pdf_of(report, browser) if browser is not None else b""
-        for file, content in ((html, report), (pdf, printed)):
-            if file is not None:
-                write_output(file, content, replace=replace)
-                output.note(_("Written: {path}", path=file))
-    if draft is not None and response.trace.legs:
-        _write_drafts(output, response, draft, replace=replace)
+    else:
+        if html is not None or pdf is not None:
+            report = _report(response.trace, criteria, grounds, tag)
+            printed = pdf_of(report, browser) if browser is not None else b""
+            _write(output, html, report, replace=replace)
+            _write(output, pdf, printed, replace=replace)
+        if draft is not None:
+            _write_drafts(output, response, draft, replace=replace)
     _exit_if_unanswered(output, response)
+
+
+def _write(output: Output, file: Path | None, content: bytes, *, replace: bool) -> None:
+    if file is not None:
+        write_output(file, content, replace=replace)
+        output.note(_("Written: {path}", path=file))
 
 
 def _exit_if_unanswered(output: Output, response: TraceConsignmentResponse) -> None:
@@ -172,8 +177,7 @@ def _write_drafts(output: Output, response: TraceConsignmentResponse, path: Path
     files = draft_files(path, response.drafts)
     _require_new([file for file, _draft in files], replace=replace)
     for file, draft in files:
-        write_output(file, draft_text(draft), replace=replace)
-        output.note(_("Written: {path}", path=file))
+        _write(output, file, draft_text(draft), replace=replace)
         for field in draft.to_complete:
             output.note(_("To complete before it is published: {field}", field=field))
         to = ",".join(draft.recipients) or "NODE"
