@@ -189,8 +189,8 @@ COMMANDS: Mapping[str, str | Noun] = {
     "evidence": Noun(
         N_("Evidence: export the proof of an alert or answer, verify it anywhere."),
         {
-            "export": "gateway.cli.evidence.commands:export",
-            "verify": "gateway.cli.evidence.commands:verify",
+            "export": "gateway.cli.evidence.export:export",
+            "verify": "gateway.cli.evidence.verify:verify",
             "page": "gateway.cli.evidence.page:page",
             "consistency": "gateway.cli.evidence.consistency:consistency",
         },
