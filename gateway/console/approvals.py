@@ -67,7 +67,7 @@ async def approving_client(
 
 
 def approval_hint(passkeys: int) -> str:
-    """What a form says of its approval, by the number of the person's passkeys."""
+    """How a person approves a form: by a passkey, or by the password of one who has none."""
     if passkeys:
         return _("Your passkey is asked for.")
     return _("You have no passkey: your password alone stands for it.")

@@ -23,7 +23,7 @@ MOST_CHARS: Final = 2_000
 
 
 def preview_of(note: bytes, state: DirectoryState, now: datetime) -> pb.PreviewDirectoryResponse:
-    """What a version would be at this node; only `problem` says whether it may be taken.
+    """How a version would differ from the one in force here; only `problem` says whether it may be taken.
 
     Args:
         note: untrusted bytes: a signed note, or a draft without signatures.

@@ -100,7 +100,7 @@ def _given(event: AuditEvent) -> Iterator[tuple[str, str]]:
 
 
 def _marks(event: AuditEvent) -> Iterator[tuple[str, str]]:
-    """What the log has in place of words, for programs and for `gateway audit list`."""
+    """Codes of an event, as `gateway audit list` has them."""
     yield _("Method"), event.method
     yield _("Account"), event.principal
     if event.system:
