@@ -13,7 +13,7 @@ from gateway.translation.messages import language, listed
 from gateway.translation.substance_names import element_name, listed_substance, reference_rows, substance_name
 from gateway.v1.goods_pb2 import Place
 
-_BOUND: Final = re.compile(r"(?P<name>[^<>=,]+?)\s*(?P<sign>>=|>)\s*(?P<least>\d{1,3}(?:\.\d+)?)\s*%")
+_BOUND: Final = re.compile(r"(?P<name>[^<>=,]+)(?P<sign>>=|>)\s*(?P<least>\d{1,3}(?:\.\d+)?)\s*%")
 """A control of one substance from a purity on: `antimony oxide >=99.99%`."""
 
 _MOST_CHARS: Final = 80
