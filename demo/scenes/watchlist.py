@@ -60,7 +60,8 @@ async def listed(play: Play) -> None:
 
 
 async def _import(play: Play) -> dict[str, Any]:
-    arguments = (SOURCE.name, "--list", LIST, "--releasable-to", PARTNER)
+    # the scenes play a case again and again within a minute: its parties match more often than any day's would
+    arguments = (SOURCE.name, "--list", LIST, "--releasable-to", PARTNER, "--wide")
     play.screen.say(f"$ gateway watchlist import {' '.join(arguments)}", "dim")
     options = (str(SOURCE), *arguments[1:], "--legal-basis", case.LEGAL_BASIS, *_as_engine(play))
     _, report = await run_gateway("watchlist", "import", *options, folder=play.stage.root)
