@@ -104,7 +104,7 @@ def test_many_entries_are_approved_in_few_clicks_having_seen_counts_and_a_sample
 def test_an_entry_that_matches_too_much_is_named_before_the_import_and_left_out(
     desk: Desks, case: Case, trial: ConsoleTrial, tmp_path: Path
 ) -> None:
-    name = f"heavy-{uuid.uuid4().hex[:8]}"
+    name = f"heavy-{uuid.uuid4().hex[:6]}"
     party = f"{name.title()} Forwarders Limited"
 
     async def record() -> None:

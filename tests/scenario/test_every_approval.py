@@ -16,6 +16,7 @@ from gateway.v1 import (
     history_service_pb2,
     licence_service_pb2,
     match_pb2,
+    node_service_pb2,
     person_service_pb2,
     watchlist_service_pb2,
 )
@@ -25,8 +26,8 @@ from tests.support.passkeys import SoftAuthenticator
 from tests.support.persons import SETTINGS, SYSTEMS, Officer, desk, enrolled
 
 ALL_ROLES = ("officer", "supervisor", "operator", "publisher")
-HISTORY, LICENCES, PERSONS, WATCHLISTS = (
-    f"/gateway.v1.{name}Service/" for name in ("History", "Licence", "Person", "Watchlist")
+HISTORY, LICENCES, NODES, PERSONS, WATCHLISTS = (
+    f"/gateway.v1.{name}Service/" for name in ("History", "Licence", "Node", "Person", "Watchlist")
 )
 
 REQUESTS: dict[str, Callable[[str], Message]] = {
@@ -42,6 +43,7 @@ REQUESTS: dict[str, Callable[[str], Message]] = {
     LICENCES + "DecideLicenceProposal": lambda text: licence_service_pb2.DecideLicenceProposalRequest(
         request_id=new_id(), proposal_id=new_id(), remarks=text
     ),
+    NODES + "TakeDirectory": lambda text: node_service_pb2.TakeDirectoryRequest(note=text.encode()),
     PERSONS + "BeginPasskeyRegistration": lambda _: person_service_pb2.BeginPasskeyRegistrationRequest(),
     PERSONS + "RemovePasskey": lambda text: person_service_pb2.RemovePasskeyRequest(
         credential_id=text.replace(" ", "")
@@ -114,11 +116,19 @@ async def called(officer: Officer, approval: str, method: str, request: Message)
     stubs: dict[str, Any] = {
         "HistoryService": connection.stubs.history,
         "LicenceService": connection.stubs.licences,
+        "NodeService": connection.stubs.node,
         "PersonService": connection.stubs.persons,
         "WatchlistService": connection.stubs.watchlist,
     }
     response = type(request).__name__.removesuffix("Request") + "Response"
-    modules = (history_service_pb2, licence_service_pb2, person_service_pb2, watchlist_service_pb2, match_pb2)
+    modules = (
+        history_service_pb2,
+        licence_service_pb2,
+        node_service_pb2,
+        person_service_pb2,
+        watchlist_service_pb2,
+        match_pb2,
+    )
     (kind,) = [getattr(module, response) for module in modules if hasattr(module, response)]
     try:
         await connection.unary(getattr(stubs[service], name), request, kind)

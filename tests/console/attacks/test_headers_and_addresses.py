@@ -74,14 +74,19 @@ ELSEWHERE = [
 
 @pytest.fixture(scope="module")
 def hk(trial: ConsoleTrial) -> Office:
-    trial.session("hk", "auditor")
     return trial["hk"]
 
 
+@pytest.fixture(scope="module")
+def newcomer(trial: ConsoleTrial, hk: Office) -> str:
+    """Whose language and colours are changed here."""
+    return trial.run(hk.newcomer("auditor"))
+
+
 @pytest.mark.parametrize("where", ELSEWHERE)
-def test_sign_in_leads_to_no_other_site(hk: Office, where: str) -> None:
+def test_sign_in_leads_to_no_other_site(hk: Office, newcomer: str, where: str) -> None:
     visitor = Visitor(hk)
-    form = {"csrf": visitor.csrf("/sign-in"), "person": "auditor", "password": hk.passwords["auditor"], "next": where}
+    form = {"csrf": visitor.csrf("/sign-in"), "person": newcomer, "password": hk.passwords[newcomer], "next": where}
     answer = visitor.post("/sign-in", form)
     assert answer.status == 303
     assert leads_inside(answer.location)
