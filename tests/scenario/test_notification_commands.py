@@ -117,8 +117,8 @@ def test_a_test_message_reaches_a_webhook_and_its_failure_is_said_without_secret
     assert SECRET not in refused.output
     assert SECRET_PATH not in refused.output
     assert SECRET_PATH not in nodes["cn"].log, "the log tells of no address"
-    audit = Cli(nodes, "cn").json("auditor", "audit", "list")
-    (event,) = [one for one in audit if one["method"].endswith("TestNotificationDelivery")]
+    tried = ("--filter", "method = /gateway.v1.NotificationService/TestNotificationDelivery")
+    (event,) = Cli(nodes, "cn").eventually("auditor", "audit", "list", *tried, until=bool)
     assert "webhook/case-system" in str(event["details"])
 
 
