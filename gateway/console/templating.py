@@ -16,6 +16,7 @@ from gateway.console.filters import FILTERS, harmless
 from gateway.console.form import Form
 from gateway.console.languages import NAMES
 from gateway.console.views.alerts.field_names import field_name, line_problem, path_words, problem_text
+from gateway.console.views.lists.entries import entry_text, given_id
 from gateway.console.views.roles import role_texts
 from gateway.console.views.words import capitalised
 from gateway.translation.labels import label, label_of
@@ -38,7 +39,9 @@ def new_environment(asset: Callable[[str], str], *, emblem: str = "") -> Environ
     environment.filters.update(
         FILTERS,
         capitalised=capitalised,
+        entry_text=entry_text,
         field_name=field_name,
+        given_id=given_id,
         path_words=path_words,
         line_problem=line_problem,
         refused=problem_text,

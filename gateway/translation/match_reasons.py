@@ -122,14 +122,14 @@ _MARK: Final = SentencePatterns(marked("It may be {entry}, {listed}: {words}, {b
 """At a node of a link graph that may be listed."""
 
 
-def may_be_listed(sentence: str) -> str:
-    """Why a node of a link graph may be an entry of a list, in the reader's language."""
+def may_be_listed(sentence: str, *, entry: str) -> str:
+    """Why a node of a link graph may be an entry of a list, in the reader's language; `entry`: how people call it."""
     found = _MARK.find(sentence)
     if found is None:
         return sentence
     message, values = found
     words = label_of(MatchClass, _CLASSES.get(values["words"], 0)) if values["words"] in _CLASSES else values["words"]
-    return _(message, **{**values, "words": words, "because": said(values["because"])})
+    return _(message, **{**values, "entry": entry, "words": words, "because": said(values["because"])})
 
 
 def said(sentence: str) -> str:

@@ -12,6 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.console.filters import day_text
 from gateway.console.pictures.graph import GraphEdge, GraphNode, graph
 from gateway.console.pictures.svg import Illustration
+from gateway.console.views.lists.entries import entry_text
 from gateway.console.views.partner_question import PartnerQuestion
 from gateway.console.views.words import capitalised
 from gateway.tracing.report.criteria_words import criteria_lines
@@ -222,7 +223,7 @@ def source_text(source: LinkSource) -> str:
         case "alert":
             return _("alert of {node}", node=source.alert.publisher.upper())
         case _:
-            return _("list entry {entry}", entry=f"{source.entry.publisher}/{source.entry.list}/{source.entry.id}")
+            return _("list entry {entry}", entry=entry_text(source.entry))
 
 
 def _source_href(source: LinkSource) -> str:
@@ -344,7 +345,7 @@ def _mark(mark: LinkMark) -> MarkView:
         return MarkView(
             _("List {name}: {agreement}", name=name, agreement=words.get(mark.match_class, "—")),
             "bad" if mark.match_class == MATCH_CLASS_IDENTICAL else "warn",
-            may_be_listed(mark.because),
+            may_be_listed(mark.because, entry=entry_text(entry)),
             entry_href(entry),
         )
     reference = mark.in_alert

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from gateway.console.filters import moment_text
 from gateway.console.views.words import address_text, capitalised, codes_text, identifier_text
 from gateway.contract.enum_words import UNKNOWN
+from gateway.contract.ids import is_uuid
 from gateway.translation.labels import PURPOSE, label, label_of
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import listed
 from gateway.v1.alert_pb2 import Classification, OnwardTransfer, RequestedAction
-from gateway.v1.watchlist_pb2 import ListedNameKind, WatchlistContent, WatchlistKind
+from gateway.v1.watchlist_pb2 import ListedNameKind, WatchlistContent, WatchlistKind, WatchlistReference
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,16 @@ def title_of(content: WatchlistContent, entry_id: str) -> str:
     """The entry's primary name, or what else identifies it."""
     names = [name.text for name in content.names]
     return next(iter([*names, *(identifier.value for identifier in content.identifiers)]), entry_id)
+
+
+def given_id(entry_id: str) -> str:
+    """An entry's number in its list; empty for one that the gateway made, which tells people nothing."""
+    return "" if is_uuid(entry_id) else entry_id
+
+
+def entry_text(entry: WatchlistReference) -> str:
+    """`CN minerals 7`: whose entry it is, and where it stands."""
+    return " ".join(filter(None, (entry.publisher.upper(), entry.list, given_id(entry.id))))
 
 
 def kind_word(kind: WatchlistKind.ValueType) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.console.filters import moment_text, number
+from gateway.console.views.lists.entries import entry_text
 from gateway.console.views.words import capitalised
 from gateway.contract.ids import claimed_unix_ms
 from gateway.contract.messages import to_timestamp
@@ -86,7 +87,7 @@ class MatchGroupView:
 def group_view(group: MatchGroup) -> MatchGroupView:
     """A group in words."""
     entry = group.newest.hit.entry
-    return MatchGroupView(group, match_view(group.newest), f"{entry.publisher.upper()} {entry.list} {entry.id}")
+    return MatchGroupView(group, match_view(group.newest), entry_text(entry))
 
 
 def match_view(match: Match) -> MatchView:
