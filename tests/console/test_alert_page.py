@@ -231,8 +231,9 @@ def test_an_amendment_while_somebody_reads_is_explained(
     page.get_by_label("Your case reference").fill("HK-8")
 
     amending = desk("cn", "supervisor").open(path_of(from_cn, "amend"))
-    amending.get_by_role("radio", name="A: imminent").check()
-    amending.get_by_label("Containers and seals").fill("CSQU3054383 NEW-SEAL")
+    amending.get_by_label("Priority").select_option("A")
+    amending.get_by_label("Container").first.fill("CSQU3054383")
+    amending.get_by_label("Seals, with commas between").first.fill("NEW-SEAL")
     amending.get_by_role("button", name="Continue").click()
     expect(amending.locator(".envelope")).to_contain_text("NEW-SEAL")
     amending.get_by_role("button", name="Send the amendment").click()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final
@@ -21,21 +21,21 @@ from starlette.responses import HTMLResponse, Response
 
 from gateway.client import AlertReference, new_request_id
 from gateway.console.attaching import attached_files
+from gateway.console.flow import Carried, Flow
 from gateway.console.form import Form
 from gateway.console.navigation import NavigationEntry
 from gateway.console.page import client, console_of, form, page_route, reader_locale, redirect, render, rendered
 from gateway.console.pages.law import suggested_by_goods
-from gateway.console.views.alerts.alert_form import LANGUAGES, AlertInput, read_form, shown
+from gateway.console.views.alerts.alert_form import AlertInput, enum_options, read_form, shown
 from gateway.console.views.alerts.alert_preview import agreement_text, purposes_of, recipient_rows
 from gateway.console.views.alerts.alert_rows import ROWS
 from gateway.console.views.codes import commodity_codes, places, substances
-from gateway.console.views.form_rows import row_count
+from gateway.console.views.form_rows import replace_all, row_count
 from gateway.console.views.remarks import remark_on, remark_on_sought, remarks_of
 from gateway.console.views.words import capitalised, goods_text
-from gateway.contract.enum_words import words
 from gateway.errors import InvalidRequestError, OptionError, Violation
 from gateway.translation.identifier_words import scheme_word
-from gateway.translation.labels import PURPOSE, TYPOLOGY, label, label_of
+from gateway.translation.labels import PURPOSE, TYPOLOGY, label
 from gateway.translation.messages import gettext as _
 from gateway.v1.alert_pb2 import (
     AlertContent,
@@ -78,12 +78,14 @@ class AlertDraft:
         base: the content that the form began with.
         amends: own alert that is amended; empty for a new one.
         revision: of it.
+        recipients: to whom it goes to begin with.
         to_complete: paths that the draft's maker couldn't fill in.
     """
 
     base: AlertContent
     amends: str = ""
     revision: int = 0
+    recipients: tuple[str, ...] = ()
     to_complete: tuple[str, ...] = ()
 
     @classmethod
@@ -95,6 +97,15 @@ class AlertDraft:
             amends=sent.text("amends"),
             revision=int(revision) if revision.isdecimal() and len(revision) < 10 else 0,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class ReadAlert:
+    """What a form says, and what the gateway says of it."""
+
+    content: AlertContent
+    recipients: list[str]
+    preview: PreviewAlertResponse
 
 
 def decoded(text: str, message: Any) -> Any:
@@ -117,96 +128,82 @@ def encoded(message: Any) -> str:
     return urlsafe_b64encode(message.SerializeToString()).decode()
 
 
-async def begin(request: Request) -> Response:
-    """The form: empty, a copy, or an own alert to amend."""
-    query = request.query_params
+async def _draft(request: Request) -> AlertDraft:
+    """The draft that a form carries; before it, an empty one, a copy, or an own alert to amend."""
+    if request.method == "POST":
+        sent = form(request)
+        request.state.files = await attached_files(
+            request, sent, purpose=sent.text("purpose"), case_reference=sent.text("case_reference")
+        )
+        return AlertDraft.in_form(sent)
+    query, own_node = request.query_params, console_of(request).client.node_name
     if query.get("copy"):
         publisher, _slash, alert_id = query["copy"].partition("/")
         found = await client(request).get_alert(AlertReference(publisher=publisher, alert_id=alert_id))
         content = found.alert.content
-        own = publisher == console_of(request).client.node_name
-        if not own:  # what a partner said goes on by its rule alone
+        if publisher != own_node:  # what a partner said goes on by its rule alone
             content.derived_from.add(publisher=publisher, alert_id=alert_id)
         for name in ("reply_by", "valid_until", "evidence"):
             content.ClearField(name)
-        return await _first_view(request, AlertDraft(content), [])
+        return AlertDraft(content)
     if query.get("amend"):
-        own_node = console_of(request).client.node_name
         found = await client(request).get_alert(AlertReference(publisher=own_node, alert_id=query["amend"]))
-        recipients = [delivery.recipient for delivery in found.deliveries]
-        draft = AlertDraft(found.alert.content, found.alert.id, found.alert.revision)
-        return await _first_view(request, draft, recipients)
-    return await _first_view(request, AlertDraft(AlertContent()), [])
+        recipients = tuple(delivery.recipient for delivery in found.deliveries)
+        return AlertDraft(found.alert.content, found.alert.id, found.alert.revision, recipients)
+    return AlertDraft(AlertContent())
 
 
 async def from_draft(request: Request) -> Response:
     """The form with a draft of a trace, a rule's hit or a match."""
-    draft = decoded(form(request).raw("draft"), DraftAlert())
-    return await _first_view(
-        request, AlertDraft(draft.content, to_complete=tuple(draft.to_complete)), list(draft.recipients)
-    )
+    made = decoded(form(request).raw("draft"), DraftAlert())
+    draft = AlertDraft(made.content, recipients=tuple(made.recipients), to_complete=tuple(made.to_complete))
+    first = await _first(request, draft)
+    return await _show(request, draft, Form.with_values({"request_id": new_request_id(), **first}), 200)
 
 
-async def _first_view(request: Request, draft: AlertDraft, recipients: list[str]) -> Response:
+async def _first(request: Request, draft: AlertDraft) -> dict[str, str | list[str]]:
     content = draft.base
     if not content.HasField("valid_until"):
         content.valid_until.FromDatetime((datetime.now(UTC) + timedelta(days=VALID_DAYS)).replace(tzinfo=None))
-    values = shown(content, reader_locale(request).zone) | {"recipients": recipients, "request_id": [new_request_id()]}
-    values["evidence"] = [evidence.sha256.hex() for evidence in content.evidence]
-    values["file_classes"] = ["INVESTIGATIVE"]
-    if not content.handling.onward_transfer:
-        values["onward_transfer"] = ["prohibited"]
-    return await _form_page(request, Form(values), draft)
+    values: dict[str, str | list[str]] = {
+        **shown(content, reader_locale(request).zone),
+        "recipients": list(draft.recipients),
+        "evidence": [evidence.sha256.hex() for evidence in content.evidence],
+        "file_classes": "INVESTIGATIVE",
+    }
+    return values if content.handling.onward_transfer else {**values, "onward_transfer": "prohibited"}
 
 
-async def take(request: Request) -> Response:
-    """The form that was sent: another row, or the page that says who will get what."""
-    sent = form(request)
-    draft = AlertDraft.in_form(sent)
-    files = await attached_files(
-        request, sent, purpose=sent.text("purpose"), case_reference=sent.text("case_reference")
-    )
-    if sent.text("do") != "preview":
-        return await _form_page(request, sent, draft)
+async def _read(request: Request, draft: AlertDraft, sent: Form) -> ReadAlert:
     read = read_form(sent, draft.base, reader_locale(request).zone)
-    content = read.content
-    del content.evidence[:]
-    content.evidence.extend(files.evidence(draft.base.evidence))
+    replace_all(read.content.evidence, request.state.files.evidence(draft.base.evidence))
     recipients = sent.all("recipients")
     if not recipients:
         sent.problems["recipients"] = _("Choose who gets it.")
-    preview = await client(request).preview(content, recipients)
-    _note(sent, read, InvalidRequestError([], "") if not preview.violations else _violations(preview))
-    if not sent.is_good:
-        return await _form_page(request, sent, draft, preview, status=422)
-    return await _preview_page(request, sent, draft, content, preview)
+    preview = await client(request).preview(read.content, recipients)
+    _note(sent, read, _violations(preview))
+    return ReadAlert(read.content, recipients, preview)
 
 
-def _violations(preview: PreviewAlertResponse) -> InvalidRequestError:
+def _violations(preview: PreviewAlertResponse) -> list[Violation]:
+    return [Violation(one.field, one.rule, one.message) for one in preview.violations]
 
-    return InvalidRequestError([Violation(one.field, one.rule, one.message) for one in preview.violations])
 
-
-def _note(sent: Form, read: AlertInput, error: InvalidRequestError) -> None:
+def _note(sent: Form, read: AlertInput, found: Iterable[Violation]) -> None:
     """Notes violations at the fields that they are about."""
-    for violation in error.violations:
+    for violation in found:
         name = read.field_of(violation.field)
         if name not in sent.problems:
             sent.problems[name] = sent.broken(name, violation)
 
 
-async def _preview_page(
-    request: Request, sent: Form, draft: AlertDraft, content: AlertContent, preview: PreviewAlertResponse
-) -> Response:
-    rows = recipient_rows(preview, content)
-    hidden = {
-        "content": encoded(content),
-        "recipients": [row.node for row in rows],
-        "request_id": sent.text("request_id"),
-        "draft_id": sent.text("draft_id"),
-        "amends": draft.amends,
-        "revision": str(draft.revision),
-    }
+def _note_refusal(sent: Form, draft: AlertDraft, error: InvalidRequestError) -> None:
+    found = (replace(each, field=each.field.removeprefix("content.")) for each in error.violations)
+    _note(sent, AlertInput(draft.base), found)
+
+
+async def _check(request: Request, draft: AlertDraft, read: ReadAlert, hidden: Carried) -> Response:
+    content, rows = read.content, recipient_rows(read.preview, read.content)
     return render(
         request,
         "new_alert/preview.html",
@@ -214,24 +211,20 @@ async def _preview_page(
         content=content,
         rows=rows,
         can_send=all(row.allowed for row in rows),
-        notices=preview.notices,
+        notices=read.preview.notices,
         controlled=await suggested_by_goods(request, content.goods, map(goods_text, content.goods)),
         hidden=hidden,
-        back={**sent.values, "do": "back"},
+        back=f"/alerts/{console_of(request).client.node_name}/{draft.amends}" if draft.amends else "/inbox",
         amends=draft.amends,
     )
 
 
-async def send(request: Request) -> Response:
-    """Sends what the page before showed; sent twice, it happens once."""
-    sent = form(request)
-    content: AlertContent = decoded(sent.raw("content"), AlertContent())
-    own, request_id = console_of(request).client.node_name, sent.text("request_id") or new_request_id()
-    if sent.text("amends"):
-        revision = AlertDraft.in_form(Form({"revision": [sent.text("revision")], "base": [""]})).revision
-        await client(request).amend(sent.text("amends"), content, revision=revision, request_id=request_id)
-        return redirect(f"/alerts/{own}/{sent.text('amends')}?done=amend")
-    published = await client(request).publish(content, sent.all("recipients"), request_id=request_id)
+async def _send(request: Request, draft: AlertDraft, read: ReadAlert) -> Response:
+    own, request_id = console_of(request).client.node_name, form(request).text("request_id") or new_request_id()
+    if draft.amends:
+        await client(request).amend(draft.amends, read.content, revision=draft.revision, request_id=request_id)
+        return redirect(f"/alerts/{own}/{draft.amends}?done=amend")
+    published = await client(request).publish(read.content, read.recipients, request_id=request_id)
     return redirect(f"/alerts/{own}/{published.alert_id}?done=publish")
 
 
@@ -249,12 +242,10 @@ async def check(request: Request) -> Response:
     return HTMLResponse(rendered(request, "new_alert/remark.html", remark=remark))
 
 
-async def _form_page(
-    request: Request, sent: Form, draft: AlertDraft, preview: PreviewAlertResponse | None = None, *, status: int = 200
-) -> Response:
-    preview = preview or await client(request).preview(AlertContent(), [])
+async def _show(request: Request, draft: AlertDraft, sent: Form, status: int) -> Response:
+    preview = await client(request).preview(AlertContent(), [])
     agreements = [one for one in preview.agreements if not draft.amends or one.recipient in sent.all("recipients")]
-    files = await attached_files(request, sent)
+    files = getattr(request.state, "files", None) or await attached_files(request, sent)
     purposes = [(purpose, label(PURPOSE, purpose)) for purpose in purposes_of(preview.agreements)]
     return render(
         request,
@@ -275,7 +266,6 @@ async def _form_page(
         files=files,
         rows={kind.name: range(row_count(sent, kind)) for kind in ROWS},
         remarks=remarks_of(sent, partial(_checked_as, sent)),
-        languages=LANGUAGES,
         choices=_choices(),
         known={"places": places(), "codes": commodity_codes(), "substances": substances()},
     )
@@ -310,17 +300,14 @@ _CHECKED: Final[Mapping[tuple[str, str], str]] = {
 
 
 def _choices() -> dict[str, Any]:
-    def of(enum: Any) -> list[tuple[str, str]]:
-        return [(word, capitalised(label_of(enum, value))) for word, value in words(enum).items()]
-
     return {
-        "priority": of(Priority),
-        "requested_action": of(RequestedAction),
-        "classification": of(Classification),
-        "onward_transfer": of(OnwardTransfer),
-        "kind": of(ShipmentReferenceKind),
-        "mode": of(TransportMode),
-        "role": of(PartyRole),
+        "priority": enum_options(Priority),
+        "requested_action": enum_options(RequestedAction),
+        "classification": enum_options(Classification),
+        "onward_transfer": enum_options(OnwardTransfer),
+        "kind": enum_options(ShipmentReferenceKind),
+        "mode": enum_options(TransportMode),
+        "role": enum_options(PartyRole),
         "typologies": [(word, capitalised(label(TYPOLOGY, word)), "") for word in TYPOLOGIES],
         "means_scheme": [(one, scheme_word(one)) for one in _MEANS_SCHEMES],
         "party_scheme": [(one, scheme_word(one)) for one in PARTY_SCHEMES],
@@ -329,12 +316,15 @@ def _choices() -> dict[str, Any]:
 
 PUBLISHERS: Final = frozenset({"publisher", "supervisor"})
 
+_FLOW: Final = Flow(
+    subject=_draft, first=_first, show=_show, read=_read, check=_check, send=_send, violations=_note_refusal
+)
+
 routes = [
-    page_route("/alerts/new", begin, roles=PUBLISHERS),
+    page_route("/alerts/new", _FLOW.ask, roles=PUBLISHERS),
     page_route("/alerts/new/check", check),
     page_route("/alerts/new/draft", from_draft, methods=("POST",)),
-    page_route("/alerts/new/upload", take, methods=("POST",), roles=PUBLISHERS),
-    page_route("/alerts/new/send", send, methods=("POST",), roles=PUBLISHERS),
+    page_route("/alerts/new/upload", _FLOW.take, methods=("POST",), roles=PUBLISHERS),
 ]
 
 navigation = NavigationEntry(

@@ -25,19 +25,22 @@ class ContentFields:
         texts: fields with one text.
         enums: fields with a word of an enum, by name.
         times: fields with a time in the reader's zone.
+        is_handled: whether the form asks how the content may be used.
     """
 
     texts: tuple[str, ...]
     enums: Mapping[str, Any]
     times: tuple[str, ...]
+    is_handled: bool = True
 
     def shown(self, content: Any, zone: ZoneInfo) -> dict[str, list[str]]:
         """Values of the form for a content."""
         values = {name: [getattr(content, name)] for name in self.texts}
         values |= {name: [word_or_empty(enum, getattr(content, name))] for name, enum in self.enums.items()}
-        values |= {name: [word_or_empty(enum, getattr(content.handling, name))] for name, enum in _HANDLING.items()}
-        values["onward_recipients"] = list(content.handling.onward_recipients)
         values |= {name: [_moment(content, name, zone)] for name in self.times}
+        if self.is_handled:
+            values |= {name: [word_or_empty(enum, getattr(content.handling, name))] for name, enum in _HANDLING.items()}
+            values["onward_recipients"] = list(content.handling.onward_recipients)
         return values
 
     def read(self, sent: Form, content: Any, zone: ZoneInfo) -> None:
@@ -46,11 +49,12 @@ class ContentFields:
             setattr(content, name, sent.text(name))
         for name, enum in self.enums.items():
             setattr(content, name, words(enum).get(sent.text(name), 0))
-        for name, enum in _HANDLING.items():
-            setattr(content.handling, name, words(enum).get(sent.text(name), 0))
-        replace_all(content.handling.onward_recipients, sent.all("onward_recipients"))
         for name in self.times:
             _read_moment(sent, content, name, zone)
+        if self.is_handled:
+            for name, enum in _HANDLING.items():
+                setattr(content.handling, name, words(enum).get(sent.text(name), 0))
+            replace_all(content.handling.onward_recipients, sent.all("onward_recipients"))
 
 
 def _moment(content: Any, name: str, zone: ZoneInfo) -> str:

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from gateway.client import GatewayClient
-from gateway.console.filters import bounded
 from gateway.console.form import Form
-from gateway.console.pages.alert.step_forms import StepContext, StepForm, choice, local_value, revision_of
+from gateway.console.pages.alert.step_forms import StepContext, StepForm, revision_of
+from gateway.console.views.alerts.alert_form import OFTEN_AMENDED, read_form, shown
 from gateway.console.views.alerts.changes import content_changes
-from gateway.contract.enum_words import word_of
-from gateway.translation.messages import LANGUAGES
 from gateway.translation.messages import gettext as _
-from gateway.v1.alert_pb2 import AlertContent, Priority, RequestedAction
+from gateway.v1.alert_pb2 import AlertContent
 from gateway.v1.alert_service_pb2 import AmendAlertRequest
-from gateway.v1.goods_pb2 import Equipment
-
-MAX_SEALS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,65 +27,16 @@ class Amendment:
     content: AlertContent
 
 
-def _first(context: StepContext) -> Mapping[str, str]:
-    content = context.view.alert.content
-    values = {
-        "priority": word_of(Priority, content.priority),
-        "requested_action": word_of(RequestedAction, content.requested_action),
-        "valid_until": local_value(bounded(content.valid_until), context.zone),
-        "caveat": content.handling.caveat,
-        "equipment": "\n".join(_unit_line(unit) for unit in content.subject.equipment),
-    }
-    if content.HasField("reply_by"):
-        values["reply_by"] = local_value(bounded(content.reply_by), context.zone)
-    return values | {f"narrative-{each.language}": each.text for each in content.narratives}
+def _first(context: StepContext) -> Mapping[str, str | list[str]]:
+    return shown(context.view.alert.content, context.zone, OFTEN_AMENDED)
 
 
 def _read(sent: Form, context: StepContext) -> Amendment:
     before = context.view.alert.content
-    content = AlertContent()
-    content.CopyFrom(before)
-    content.priority = choice(sent, "priority", Priority)  # type: ignore[assignment]
-    content.requested_action = choice(sent, "requested_action", RequestedAction)  # type: ignore[assignment]
-    _put_times(sent, context, content)
-    content.handling.caveat = sent.text("caveat")
-    del content.narratives[:]
-    present = {narrative.language: narrative.text for narrative in before.narratives}
-    for language in dict.fromkeys((*present, *LANGUAGES)):  # in their order, so that only what differs changes
-        typed = sent.text(f"narrative-{language}").replace("\r\n", "\n")
-        if text := typed if language in LANGUAGES else present[language]:
-            content.narratives.add(language=language, text=text)
-    del content.subject.equipment[:]
-    content.subject.equipment.extend(_units(sent, before))
+    content = read_form(sent, before, context.zone, OFTEN_AMENDED).content
     if content == before and sent.is_good:
         sent.problems[""] = _("Nothing has changed yet.")
     return Amendment(sent.text("request_id"), context.view.alert.id, revision_of(sent), before, content)
-
-
-def _put_times(sent: Form, context: StepContext, content: AlertContent) -> None:
-    for name in ("valid_until", "reply_by"):
-        if name == "reply_by" and not sent.text(name):
-            content.ClearField("reply_by")
-            continue
-        present = getattr(content, name)
-        if content.HasField(name) and sent.text(name) == local_value(bounded(present), context.zone):
-            continue  # the form has minutes: what wasn't changed keeps its seconds
-        at = sent.moment(name, context.zone)
-        if at is not None:
-            present.FromDatetime(at)
-
-
-def _unit_line(unit: Equipment) -> str:
-    return " ".join([unit.id, *unit.seals])
-
-
-def _units(sent: Form, before: AlertContent) -> Sequence[Equipment]:
-    """A container on each line, its seals after it; one that was there keeps its electronic lock."""
-    locks = {unit.id: unit.e_lock for unit in before.subject.equipment}
-    lines = [line.split() for line in sent.raw("equipment").splitlines() if line.strip()]
-    if any(len(line) > MAX_SEALS + 1 for line in lines):
-        sent.problems["equipment"] = _("A container has at most {number} seals.", number=MAX_SEALS)
-    return [Equipment(id=name, seals=seals, e_lock=locks.get(name, "")) for name, *seals in lines]
 
 
 def _previewed(amendment: Amendment) -> AmendAlertRequest:
@@ -117,13 +63,9 @@ AMENDMENT: Final = StepForm(
     previewed=_previewed,
     act=_act,
     violations={
-        "content.priority": "priority",
-        "content.requested_action": "requested_action",
-        "content.valid_until": "valid_until",
-        "content.reply_by": "reply_by",
+        **{f"content.{name}": name for name in ("priority", "requested_action", "valid_until", "reply_by")},
         "content.handling.caveat": "caveat",
-        "content.subject.equipment": "equipment",
-        "content.subject": "equipment",
+        "content.subject": "equipment-0-id",
         "content.narratives": "narrative-en",
     },
 )

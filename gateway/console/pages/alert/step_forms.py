@@ -15,12 +15,13 @@ from gateway.client import GatewayClient
 from gateway.console.agreed import nodes_of
 from gateway.console.form import Form
 from gateway.console.views.alerts.alert import AlertView
+from gateway.console.views.alerts.alert_form import enum_options
 from gateway.console.views.alerts.changes import ContentChange
 from gateway.console.views.words import capitalised
 from gateway.console.views.written import number_in
 from gateway.contract.enum_words import words
 from gateway.contract.findings import ReportedFinding
-from gateway.translation.labels import METHOD, label, label_of
+from gateway.translation.labels import METHOD, label
 from gateway.translation.messages import gettext as _
 from gateway.v1 import alert_service_pb2 as service
 from gateway.v1.alert_pb2 import (
@@ -103,7 +104,7 @@ def revision_of(sent: Form) -> int:
 
 def options(enum: Any) -> list[tuple[str, str, str]]:
     """Choices of an enum for radios: value, text, no explanation."""
-    return [(word, capitalised(label_of(enum, value)), "") for word, value in words(enum).items()]
+    return [(word, text, "") for word, text in enum_options(enum)]
 
 
 def step_choices() -> Mapping[str, Sequence[tuple[str, ...]]]:
@@ -114,15 +115,8 @@ def step_choices() -> Mapping[str, Sequence[tuple[str, ...]]]:
         "outcome": options(CloseOutcome),
         "result": options(FindingResult),
         "methods": [(method, capitalised(label(METHOD, method)), "") for method in METHODS],
-        "measure": [(word, capitalised(label_of(MeasureKind, value))) for word, value in words(MeasureKind).items()],
-        "action": [
-            (word, capitalised(label_of(RequestedAction, value))) for word, value in words(RequestedAction).items()
-        ],
-        "priority": [
-            ("A", _("A: imminent"), _("Goods are moving or about to.")),
-            ("B", _("B: within the working day"), ""),
-            ("C", _("C: for information and targeting"), ""),
-        ],
+        "measure": enum_options(MeasureKind),
+        "requested_action": enum_options(RequestedAction),
     }
 
 

@@ -1,12 +1,8 @@
-"""Takes steps on an alert: a form, then what will be sent to whom, then the step, once.
-
-The form carries a request id from its first view on: a second click or a reload sends the same request, which the
-gateway answers as the first time.
-"""
+"""Takes steps on an alert: a form, then what will be sent to whom, then the step, once."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -14,8 +10,9 @@ from starlette.responses import Response
 
 from gateway.client import new_request_id
 from gateway.console.agreed import agreed, nodes_of
-from gateway.console.attaching import AttachedFiles, attached_files
+from gateway.console.attaching import attached_files
 from gateway.console.drafts import draft_id_of, title_of
+from gateway.console.flow import Carried, Flow
 from gateway.console.form import Form
 from gateway.console.listing import list_query, with_done
 from gateway.console.page import client, console_of, form, page_route, reader_locale, redirect, render
@@ -31,13 +28,13 @@ from gateway.console.pages.alert.step_forms import (
 )
 from gateway.console.server.security import UPLOAD_SUFFIX
 from gateway.console.views.alerts.alert import AlertView
+from gateway.console.views.alerts.alert_form import OFTEN_AMENDED
 from gateway.console.views.alerts.allowed import roles_of
 from gateway.console.views.alerts.changes import ContentChange, content_changes
-from gateway.console.views.alerts.field_names import error_text
 from gateway.console.views.alerts.sending import step_envelopes
+from gateway.console.views.form_rows import row_count
 from gateway.console.views.remarks import remarks_of
 from gateway.errors import (
-    IllegalTransitionError,
     InvalidRequestError,
     NotFoundError,
     RevisionConflictError,
@@ -48,62 +45,57 @@ _NUMBERED: Final = {"answer": "question_id", **dict.fromkeys(FINDING_CHANGES, "f
 """Steps on one thing of the alert, by the name in the path: the parameter that follows it."""
 
 
-async def ask_for(request: Request) -> Response:
-    """The form of a step."""
-    step, context = await _of(request)
-    first = dict(step.first(context))
-    first |= {"request_id": new_request_id(), "revision": str(context.view.alert.revision)}
-    if step.evidence is not None:
-        first["file_classes"] = "INVESTIGATIVE"
-    await _attach(request, step, context)
-    return _form_page(request, step, context, Form.with_values(first))
+@dataclass(frozen=True, slots=True)
+class StepOnAlert:
+    """A step of the path, and the alert as it is."""
+
+    form: StepForm
+    context: StepContext
 
 
-async def take(request: Request) -> Response:
-    """A form that was sent: shows what would be sent, and on the second time sends it."""
-    sent = form(request)
-    step, context = await _of(request)
-    files = await _attach(request, step, context)
-    if sent.text("edit"):
-        return _form_page(request, step, context, sent)
-    message = step.read(sent, context)
-    if step.evidence is not None and files is not None:
-        step.evidence(message).extend(files.evidence())
-    if not sent.is_good:
-        return _form_page(request, step, context, sent, status=422)
-    if not sent.text("confirmed"):
-        if context.view.alert.revision != revision_of(sent):
-            return _changed_page(request, step, context, sent)
-        return await _preview_page(request, step, context, message)
-    return await _send(request, step, context, message)
+async def _first(request: Request, step: StepOnAlert) -> dict[str, str | list[str]]:
+    first = dict(step.form.first(step.context)) | {"revision": str(step.context.view.alert.revision)}
+    return first if step.form.evidence is None else {**first, "file_classes": "INVESTIGATIVE"}
 
 
-async def _attach(request: Request, step: StepForm, context: StepContext) -> AttachedFiles | None:
-    """Takes the files of a form, for the page to show; None for a step without files."""
-    if step.evidence is None:
-        return None
-    content = context.view.alert.content
-    files = await attached_files(request, form(request), purpose=content.purpose, case_reference=content.case_reference)
-    request.state.files = files
-    return files
+async def _read(request: Request, step: StepOnAlert, sent: Form) -> Any:
+    message, files = step.form.read(sent, step.context), getattr(request.state, "files", None)
+    if step.form.evidence is not None and files is not None:
+        step.form.evidence(message).extend(files.evidence())
+    return message
 
 
-async def _send(request: Request, step: StepForm, context: StepContext, message: Any) -> Response:
-    sent = form(request)
+async def _check(request: Request, step: StepOnAlert, message: Any, hidden: Carried) -> Response:
+    """What each partner would get, as the gateway says it."""
+    if step.context.view.alert.revision != revision_of(form(request)):
+        return _changed_page(request, step)
+    preview = await client(request).preview_step(step.form.previewed(message))
+    return render(
+        request,
+        "alert/preview.html",
+        title=step.form.title(),
+        envelopes=step_envelopes(preview, step.form.changes(message) if step.form.changes else ()),
+        can_send=all(one.allowed for one in preview.recipients),
+        hidden=hidden,
+        **_page(request, step, form(request)),
+    )
+
+
+async def _send(request: Request, step: StepOnAlert, message: Any) -> Response:
     try:
-        await step.act(client(request), message)
+        await step.form.act(client(request), message)
     except RevisionConflictError:
-        return _changed_page(request, step, StepContext(await alert_of(request), *_rest(context)), sent)
-    except InvalidRequestError as error:
-        sent.add_violations(error, step.violations)
-        return _form_page(request, step, context, sent, status=422)
-    except IllegalTransitionError as error:
-        sent.problems[""] = error_text(error)
-        return _form_page(request, step, context, sent, status=409)
-    return redirect(with_done(context.view.path + list_query(request.query_params), _name(request)))
+        return _changed_page(request, await _step(request))
+    return redirect(with_done(step.context.view.path + list_query(request.query_params), _name(request)))
 
 
-async def _of(request: Request) -> tuple[StepForm, StepContext]:
+def _note(sent: Form, step: StepOnAlert, error: InvalidRequestError) -> None:
+    """The preview's paths begin with the step's name."""
+    own = error if sent.text("confirmed") else _of_the_step(error)
+    sent.add_violations(own, step.form.violations)
+
+
+async def _step(request: Request) -> StepOnAlert:
     step = FORMS.get(_name(request))
     if step is None:
         raise NotFoundError("there is no such step")
@@ -111,11 +103,16 @@ async def _of(request: Request) -> tuple[StepForm, StepContext]:
     if _name(request) == "ask" and not view.own:
         asked_for = nodes_of(form(request), "onward")
         request.state.onward = (await agreed(request)).partner_options(asked_for, without={view.alert.publisher})
+    if step.evidence is not None:
+        content = view.alert.content
+        request.state.files = await attached_files(
+            request, form(request), purpose=content.purpose, case_reference=content.case_reference
+        )
     question_id = request.path_params.get("question_id", "")
     node = console_of(request).client.node_name
     number = request.path_params.get("finding", "")
     finding = view.own_finding(number, node) if number else None
-    return step, StepContext(view, node, reader_locale(request).zone, question_id, finding)
+    return StepOnAlert(step, StepContext(view, node, reader_locale(request).zone, question_id, finding))
 
 
 def _name(request: Request) -> str:
@@ -123,22 +120,24 @@ def _name(request: Request) -> str:
     return last_but_one if _NUMBERED.get(last_but_one, "") in request.path_params else last
 
 
-def _rest(context: StepContext) -> tuple[Any, ...]:
-    return context.node, context.zone, context.question_id, context.finding
+async def _show(request: Request, step: StepOnAlert, sent: Form, status: int) -> Response:
+    return _form_page(request, step, sent, status)
 
 
-def _form_page(request: Request, step: StepForm, context: StepContext, sent: Form, *, status: int = 200) -> Response:
+def _form_page(request: Request, step: StepOnAlert, sent: Form, status: int, **changed: Any) -> Response:
     return render(
         request,
         f"alert/steps/{_name(request)}.html",
-        title=step.title(),
+        title=step.form.title(),
         status=status,
         form=sent,
-        **_page(request, step, context, sent),
+        **changed,
+        **_page(request, step, sent),
     )
 
 
-def _page(request: Request, step: StepForm, context: StepContext, sent: Form) -> dict[str, Any]:
+def _page(request: Request, on_alert: StepOnAlert, sent: Form) -> dict[str, Any]:
+    step, context = on_alert.form, on_alert.context
     in_its_list = list_query(request.query_params)
     path = request.url.path.removesuffix(UPLOAD_SUFFIX)
     return {
@@ -147,6 +146,7 @@ def _page(request: Request, step: StepForm, context: StepContext, sent: Form) ->
         "step": step,
         "choices": step_choices(),
         "goods_rows": goods_rows(sent),
+        "rows": {kind.name: range(row_count(sent, kind)) for kind in OFTEN_AMENDED.rows},
         "remarks": remarks_of(sent, checked_as),
         "partners_choice": [(node, node.upper()) for node in context.partners],
         "rows_of_changes": lambda changes: [(change.name, change.before, change.after) for change in changes],
@@ -162,50 +162,19 @@ def _page(request: Request, step: StepForm, context: StepContext, sent: Form) ->
     }
 
 
-async def _preview_page(request: Request, step: StepForm, context: StepContext, message: Any) -> Response:
-    """What each partner would get, as the gateway says it."""
-    sent = form(request)
-    try:
-        preview = await client(request).preview_step(step.previewed(message))
-    except InvalidRequestError as error:
-        sent.add_violations(_of_the_step(error), step.violations)
-        return _form_page(request, step, context, sent, status=422)
-    except IllegalTransitionError as error:  # somebody else was faster
-        sent.problems[""] = error_text(error)
-        return _form_page(request, step, context, sent, status=409)
-    return render(
-        request,
-        "alert/preview.html",
-        title=step.title(),
-        envelopes=step_envelopes(preview, step.changes(message) if step.changes else ()),
-        can_send=all(one.allowed for one in preview.recipients),
-        hidden={name: values for name, values in sent.values.items() if name not in ("csrf", "confirmed", "edit")},
-        **_page(request, step, context, sent),
-    )
-
-
 def _of_the_step(error: InvalidRequestError) -> InvalidRequestError:
     """The same violations by the paths of the step's own request: the preview's begin with its name."""
     own = [replace(each, field=each.field.partition(".")[2]) for each in error.violations]
     return InvalidRequestError(own, error.message)
 
 
-def _changed_page(request: Request, step: StepForm, context: StepContext, sent: Form) -> Response:
+def _changed_page(request: Request, step: StepOnAlert) -> Response:
     """The alert changed since it was read: what has changed, and the form again, for the revision that is now."""
+    sent, view = form(request), step.context.view
     read = revision_of(sent)
-    changes = changes_since(context.view, read)
-    sent.values["revision"] = [str(context.view.alert.revision)]
+    sent.values["revision"] = [str(view.alert.revision)]
     sent.values["request_id"] = [new_request_id()]
-    return render(
-        request,
-        f"alert/steps/{_name(request)}.html",
-        title=step.title(),
-        status=409,
-        form=sent,
-        changes=changes,
-        read_revision=read,
-        **_page(request, step, context, sent),
-    )
+    return _form_page(request, step, sent, 409, changes=changes_since(view, read), read_revision=read)
 
 
 def changes_since(view: AlertView, revision: int) -> list[ContentChange]:
@@ -219,13 +188,15 @@ def changes_since(view: AlertView, revision: int) -> list[ContentChange]:
     return []
 
 
+_FLOW: Final = Flow(subject=_step, first=_first, show=_show, read=_read, check=_check, send=_send, violations=_note)
 _ALERT: Final = "/alerts/{publisher}/{alert_id}"
 
 routes = [
-    page_route(f"{_ALERT}/{name}{number}", handler, methods=(method,), roles=roles_of(name))
-    for name, number in ((name, f"/{{{_NUMBERED[name]}}}" if name in _NUMBERED else "") for name in FORMS)
-    for handler, method in ((ask_for, "GET"), (take, "POST"))
+    route
+    for name in FORMS
+    for number in (f"/{{{_NUMBERED[name]}}}" if name in _NUMBERED else "",)
+    for route in _FLOW.routes(f"{_ALERT}/{name}{number}", roles=roles_of(name))
 ] + [
-    page_route(f"{_ALERT}/{name}{UPLOAD_SUFFIX}", take, methods=("POST",), roles=roles_of(name))
+    page_route(f"{_ALERT}/{name}{UPLOAD_SUFFIX}", _FLOW.take, methods=("POST",), roles=roles_of(name))
     for name in ("finding", "answer/{question_id}", "correct-finding/{finding}")
 ]

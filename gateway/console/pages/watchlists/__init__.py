@@ -7,15 +7,14 @@ from typing import Final
 from gateway.console.navigation import NavigationEntry
 from gateway.console.page import page_route
 from gateway.console.pages.watchlists.changes import show_report, show_reports
-from gateway.console.pages.watchlists.editing import ask_amendment, ask_new
-from gateway.console.pages.watchlists.editing import take as take_entry
-from gateway.console.pages.watchlists.hits import answer_hit, show_hit, show_hits
+from gateway.console.pages.watchlists.editing import EDITING
+from gateway.console.pages.watchlists.hits import ANSWERING_HIT, show_hits
 from gateway.console.pages.watchlists.importing import ask_import, import_file, preview
 from gateway.console.pages.watchlists.lists import compare, show_entry, show_list, show_lists
 from gateway.console.pages.watchlists.match_groups import dismiss_group, show_group, show_groups
 from gateway.console.pages.watchlists.matches import decide_match, show_match, show_matches
 from gateway.console.pages.watchlists.proposals import decide, download, show_proposal, show_proposals
-from gateway.console.pages.watchlists.withdrawing import ask_withdrawal, withdraw
+from gateway.console.pages.watchlists.withdrawing import WITHDRAWAL
 from gateway.translation.messages import gettext as _
 
 READING: Final = frozenset({"officer", "analyst", "supervisor", "auditor", "publisher"})
@@ -43,16 +42,13 @@ routes = [
     page_route("/watchlists/import/upload", preview, methods=("POST",), roles=IMPORTING),
     page_route("/watchlists/import/send", import_file, methods=("POST",), roles=IMPORTING),
     page_route("/watchlists/hits", show_hits),
-    page_route("/watchlists/hits/{reporter}/{hit_id}", show_hit),
-    page_route("/watchlists/hits/{reporter}/{hit_id}", answer_hit, methods=("POST",), roles=JUDGING),
-    page_route("/watchlists/new", ask_new, roles=PROPOSING),
-    page_route("/watchlists/new", take_entry, methods=("POST",), roles=PROPOSING),
-    page_route("/watchlists/amend/{list_name}/{entry_id:path}", ask_amendment, roles=PROPOSING),
-    page_route("/watchlists/amend/{list_name}/{entry_id:path}", take_entry, methods=("POST",), roles=PROPOSING),
+    page_route("/watchlists/hits/{reporter}/{hit_id}", ANSWERING_HIT.ask),
+    page_route("/watchlists/hits/{reporter}/{hit_id}", ANSWERING_HIT.take, methods=("POST",), roles=JUDGING),
+    *EDITING.routes("/watchlists/new", roles=PROPOSING),
+    *EDITING.routes("/watchlists/amend/{list_name}/{entry_id:path}", roles=PROPOSING),
     page_route("/watchlists/compare", compare, methods=("POST",)),
     page_route("/watchlists/of/{publisher}/{list_name}", show_list),
     page_route("/watchlists/entry/{publisher}/{list_name}/{entry_id:path}", show_entry),
-    page_route("/watchlists/withdraw/{list_name}/{entry_id:path}", ask_withdrawal, roles=PROPOSING),
-    page_route("/watchlists/withdraw/{list_name}/{entry_id:path}", withdraw, methods=("POST",), roles=PROPOSING),
+    *WITHDRAWAL.routes("/watchlists/withdraw/{list_name}/{entry_id:path}", roles=PROPOSING),
 ]
 navigation = NavigationEntry(path="/watchlists", title=lambda: _("Watchlists"), icon="list", order=30, roles=READING)

@@ -8,14 +8,13 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.client import new_request_id
 from gateway.console.approvals import approving_client
+from gateway.console.flow import Carried, Flow
 from gateway.console.form import Form
-from gateway.console.page import client, console_of, form, has_role, redirect, render
+from gateway.console.page import client, console_of, has_role, redirect, render
 from gateway.console.pages.watchlists.paths import entry_path, hit_path
-from gateway.console.views.alerts.field_names import error_text
 from gateway.console.views.lists.hits import OUTCOMES, HitView, hit_view, outcome_name
-from gateway.errors import GatewayError, InvalidRequestError, Kind, NotFoundError
+from gateway.errors import NotFoundError
 from gateway.translation.messages import gettext as _
 from gateway.v1.watchlist_service_pb2 import AnswerHitRequest
 
@@ -62,64 +61,37 @@ async def show_hits(request: Request) -> Response:
     )
 
 
-async def show_hit(request: Request) -> Response:
-    """One hit, and the form that answers it."""
-    return _page(request, await _hit(request), Form.with_values({"request_id": new_request_id()}))
-
-
-async def answer_hit(request: Request) -> Response:
-    """Shows what the reporter will be told, and on the second time tells it."""
-    sent, view = form(request), await _hit(request)
-    if sent.text("edit"):
-        return _page(request, view, sent)
+async def _read(request: Request, view: HitView, sent: Form) -> AnswerHitRequest:
     outcome = OUTCOMES.get(sent.text("outcome"), 0)
     if not outcome:
         sent.problems["outcome"] = _("Choose what it turned out to be.")
-        return _page(request, view, sent)
-    message = AnswerHitRequest(
+    return AnswerHitRequest(
         request_id=sent.text("request_id"),
         reporter=view.listed.reporter,
         hit_id=view.hit.hit_id,
         outcome=outcome,  # type: ignore[arg-type]
         remarks=sent.text("remarks"),
     )
-    if not sent.text("confirmed"):
-        return _check_page(request, view, message)
-    return await _send(request, view, message)
 
 
 async def _send(request: Request, view: HitView, message: AnswerHitRequest) -> Response:
-    sent = form(request)
     what = _("Say what a hit turned out to be")
-    try:
-        acting = await approving_client(request, ANSWER, message, what=what, back=request.url.path)
-        if isinstance(acting, Response):
-            return acting
-        await acting.screening.answer(
-            message.reporter,
-            message.hit_id,
-            message.outcome,
-            remarks=message.remarks,
-            request_id=message.request_id,
-        )
-    except InvalidRequestError as error:
-        sent.add_violations(error, {"remarks": "remarks", "outcome": "outcome"})
-        return _page(request, view, sent)
-    except GatewayError as error:
-        if error.kind not in (Kind.FAILED_PRECONDITION, Kind.PERMISSION_DENIED):
-            raise
-        sent.problems[""] = error_text(error)
-        return _page(request, view, sent)
+    acting = await approving_client(request, ANSWER, message, what=what, back=request.url.path)
+    if isinstance(acting, Response):
+        return acting
+    await acting.screening.answer(
+        message.reporter, message.hit_id, message.outcome, remarks=message.remarks, request_id=message.request_id
+    )
     return redirect("/watchlists/hits?done=answered")
 
 
-def _page(request: Request, view: HitView, sent: Form) -> Response:
+async def _show(request: Request, view: HitView, sent: Form, status: int) -> Response:
     own = console_of(request).client.node_name
     return render(
         request,
         "watchlists/hit.html",
         title=_("Hit: {name}", name=view.title),
-        status=200 if sent.is_good else 422,
+        status=status,
         form=sent,
         view=view,
         entry_href=entry_path(view.hit.entry),
@@ -130,8 +102,7 @@ def _page(request: Request, view: HitView, sent: Form) -> Response:
     )
 
 
-def _check_page(request: Request, view: HitView, message: AnswerHitRequest) -> Response:
-    sent = form(request)
+async def _check(request: Request, view: HitView, message: AnswerHitRequest, hidden: Carried) -> Response:
     own = console_of(request).client.node_name
     return render(
         request,
@@ -141,7 +112,7 @@ def _check_page(request: Request, view: HitView, message: AnswerHitRequest) -> R
         recipient="" if view.listed.reporter == own else view.listed.reporter,
         outcome=outcome_name(message.outcome),
         remarks=message.remarks,
-        hidden={name: values for name, values in sent.values.items() if name != "csrf"},
+        hidden=hidden,
         path=request.url.path,
     )
 
@@ -157,3 +128,13 @@ async def _hit(request: Request) -> HitView:
     if listed is None:
         raise NotFoundError(_("There is no such hit."))
     return hit_view(listed)
+
+
+ANSWERING_HIT: Final = Flow(
+    subject=_hit,
+    show=_show,
+    read=_read,
+    check=_check,
+    send=_send,
+    violations={"remarks": "remarks", "outcome": "outcome"},
+)

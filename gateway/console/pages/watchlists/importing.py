@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,12 +16,13 @@ from gateway.console.form import Form
 from gateway.console.page import client, console_of, form, render, session
 from gateway.console.pages.watchlists.paths import list_path
 from gateway.console.reading.reader import ReadRow
+from gateway.console.views.alerts.alert_form import enum_options
 from gateway.console.views.alerts.field_names import error_text
 from gateway.console.views.lists.list_files import FORMATS, ListFile, format_of, read_file, settled
 from gateway.console.views.lists.list_preview import ListPreview, preview_of
+from gateway.contract.enum_words import words
 from gateway.errors import GatewayError, OptionError
 from gateway.formats.lists.rows import BadRow
-from gateway.translation.labels import label_of
 from gateway.translation.messages import gettext as _
 from gateway.v1.alert_pb2 import Classification, Handling, OnwardTransfer, RequestedAction
 from gateway.v1.watchlist_pb2 import WatchlistContent, WatchlistKind
@@ -35,9 +36,9 @@ CARRIED: Final = ("list", "format", "legal_basis", "listed_for", "purpose", "kin
 
 _FIRST: Final = {
     "purpose": "export_control",
-    "requested_action": "REQUESTED_ACTION_INFORM",
-    "classification": "CLASSIFICATION_OFFICIAL",
-    "onward_transfer": "ONWARD_TRANSFER_PROHIBITED",
+    "requested_action": "inform",
+    "classification": "official",
+    "onward_transfer": "prohibited",
 }
 
 
@@ -128,25 +129,21 @@ def _file(request: Request, token: str) -> ListFile:
     sent = form(request)
     file_name, stream = console_of(request).spool.get(session(request).person, token)
     defaults = WatchlistContent(
-        kind=_value(WatchlistKind, sent.text("kind")),
+        kind=words(WatchlistKind).get(sent.text("kind"), 0),
         legal_basis=sent.text("legal_basis"),
         reason=sent.text("listed_for"),
         purpose=sent.text("purpose"),
-        requested_action=_value(RequestedAction, sent.text("requested_action")),
+        requested_action=words(RequestedAction).get(sent.text("requested_action"), 0),
         releasable_to=nodes_of(sent, "releasable_to"),
         handling=Handling(
-            classification=_value(Classification, sent.text("classification")),
-            onward_transfer=_value(OnwardTransfer, sent.text("onward_transfer")),
+            classification=words(Classification).get(sent.text("classification"), 0),
+            onward_transfer=words(OnwardTransfer).get(sent.text("onward_transfer"), 0),
         ),
     )
     kind = format_of(sent.text("format"), file_name)
     if kind is None:
         raise OptionError(_("Its ending doesn't name a format: choose one."))
     return read_file(settled(kind, sent.text("format"), stream), stream, sent.text("list"), defaults)
-
-
-def _value(enum: Any, name: str) -> Any:
-    return dict(enum.items()).get(name, 0)
 
 
 async def _preview(gateway: GatewayClient, own: str, name: str, rows: Sequence[ReadRow]) -> ListPreview:
@@ -168,13 +165,9 @@ async def _form_page(request: Request, sent: Form) -> Response:
         form=sent,
         formats=[(name, about()) for name, about in FORMATS.items()],
         purposes=terms.purpose_options(),
-        kinds=list(_options(WatchlistKind)),
-        actions=list(_options(RequestedAction)),
-        classifications=list(_options(Classification)),
-        onward=list(_options(OnwardTransfer)),
+        kinds=enum_options(WatchlistKind),
+        actions=enum_options(RequestedAction),
+        classifications=enum_options(Classification),
+        onward=enum_options(OnwardTransfer),
         partners=terms.partner_options(nodes_of(sent, "releasable_to")),
     )
-
-
-def _options(enum: Any) -> Iterator[tuple[str, str]]:
-    return ((name, label_of(enum, value)) for name, value in enum.items() if value)

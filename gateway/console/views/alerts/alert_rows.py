@@ -175,15 +175,17 @@ def place_in(text: str) -> Place | None:
     return Place(territory=territory.upper(), name=name.strip()) if alone else None
 
 
+EQUIPMENT: Final = RowKind(
+    "equipment",
+    ("id", "seals"),
+    "subject.equipment",
+    lambda c: c.subject.equipment,
+    _show_equipment,
+    _change_equipment,
+)
+
 ROWS: Final[Sequence[RowKind]] = (
-    RowKind(
-        "equipment",
-        ("id", "seals"),
-        "subject.equipment",
-        lambda c: c.subject.equipment,
-        _show_equipment,
-        _change_equipment,
-    ),
+    EQUIPMENT,
     RowKind(
         "references",
         ("value", "kind"),
