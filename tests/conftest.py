@@ -115,15 +115,18 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 CONSOLE = "tests/console/"
+CONSOLES_OTHER_HALF = ("tests/console/attacks/", "tests/console/test_walk.py")
 
 WORKER_BYTES = 3 << 29
 """Memory of a worker with its nodes, databases and files: one gibibyte, with room to spare."""
 
 
 class _Scheduling(LoadFileScheduling):
-    """A file at a time for each worker, but the console for one: its gateways take a minute to start."""
+    """A file at a time for each worker, but the console in two halves: its gateways take a minute to start."""
 
     def _split_scope(self, nodeid: str) -> str:
+        if nodeid.startswith(CONSOLES_OTHER_HALF):
+            return CONSOLES_OTHER_HALF[0]
         return CONSOLE if nodeid.startswith(CONSOLE) else super()._split_scope(nodeid)
 
 
