@@ -36,6 +36,8 @@
   Portuguese, Spanish and Vietnamese; counts of words side by side in the Hong Kong companies register.
 * `organisation_brands.csv`: names that firms have in Han and in Latin letters where no rule leads from one to the other
   (长荣, Evergreen). Source: firms' own names as they publish them, from general knowledge; no register was copied.
+* `organisation_abbreviations.csv`: words of firms' Latin names with their abbreviations. Source: general knowledge of
+  bills of lading, registers and the United States Postal Service's Publication 28.
 * `foreign_terms.csv`: legal forms, words of business and places in Korean, Japanese, Russian and Thai, with an English
   meaning that the vocabulary above knows. Source: company registers' usage.
 * `physical_data.csv`: density, price band and usual packing of controlled substances, and of substances as which they

@@ -19,7 +19,7 @@ from gateway.formats.lists.un_xml import read_un_xml
 from gateway.v1.watchlist_pb2 import WATCHLIST_KIND_PERSON, WatchlistContent, WatchlistEntry
 from tests.fuzz.target import target, text_of
 from tests.support.nodes import listed_content
-from tests.support.published_lists import CON_LIST, EU_CSV, EU_XML, OFAC_XML, UK_XML
+from tests.support.published_lists import CON_LIST, EU_CSV, EU_XML, HK_XML, OFAC_XML, UK_XML
 
 
 def _defaults() -> WatchlistContent:
@@ -125,9 +125,9 @@ def list_un(data: bytes) -> None:
     rows_of(read_un_xml(io.BytesIO(data), OPTIONS))
 
 
-@target(lambda: [EU_XML.encode(), EU_CSV.encode(), UK_XML.encode(), CON_LIST.encode(), OFAC_XML.encode()])
+@target(lambda: [text.encode() for text in (EU_XML, EU_CSV, UK_XML, HK_XML, CON_LIST, OFAC_XML)])
 def list_published(data: bytes) -> None:
-    """The European Union's, the United Kingdom's and OFAC's lists, each by every reader."""
+    """The European Union's, the United Kingdom's, Hong Kong's and OFAC's lists, each by every reader."""
     for read in PUBLISHED.values():
         rows_of(read(io.BytesIO(data), OPTIONS))
 

@@ -41,6 +41,7 @@ class ImportFormat(StrEnum):
     CSV = "csv"
     JSONL = "jsonl"
     UN_XML = "un-xml"
+    HK_XML = "hk-xml"
     EU_XML = "eu-xml"
     EU_CSV = "eu-csv"
     UK_XML = "uk-xml"
@@ -58,7 +59,7 @@ class ExportFormat(StrEnum):
     STIX = "stix"
 
 
-WITHOUT_LEGAL_BASIS = frozenset({ImportFormat.OFAC, *map(ImportFormat, PUBLISHED)})
+WITHOUT_LEGAL_BASIS = frozenset({ImportFormat.OFAC, *map(ImportFormat, PUBLISHED)}) - {ImportFormat.HK_XML}
 """Formats without a legal basis."""
 
 _BY_ENDING = {

@@ -133,6 +133,7 @@ def import_(
               reads others
     jsonl     one WatchlistEntry a line, in protobuf's JSON form
     un-xml    the United Nations Security Council's consolidated list
+    hk-xml    a list of Hong Kong's under Cap. 537, one file for each regulation
     eu-xml    the European Union's consolidated list, XML 1.1; eu-csv: the same as CSV
     uk-xml    the UK Sanctions List, or OFSI's earlier ConList
     ofac-xml  OFAC's lists, advanced XML

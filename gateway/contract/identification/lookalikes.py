@@ -9,6 +9,7 @@ from gateway.contract.identification.lookalike_letters import SIMILAR
 
 _LETTERS = re.compile(r"[^\W\d_]+")
 _SUSPECT = re.compile(f"[{''.join(SIMILAR)}]")
+_MIXED = re.compile("[A-Za-z][\u0370-\u03ff\u0400-\u04ff]|[\u0370-\u03ff\u0400-\u04ff][A-Za-z]")
 _TO_LATIN = str.maketrans({a: b for a, b in SIMILAR.items() if b.isascii()})
 _TO_HAN = str.maketrans({a: b for a, b in SIMILAR.items() if not b.isascii()})
 
@@ -29,7 +30,7 @@ def letters_as_seen(text: str) -> str:
     A word with letters of several scripts becomes Latin if all look Latin, or else Cyrillic or Greek. Words wholly of
     another script become Latin only if all words do: РОССО may be POCCO, Анна Иванова isn't Latin.
     """
-    if text.isascii() or not _SUSPECT.search(text):
+    if text.isascii() or not (_SUSPECT.search(text) or _MIXED.search(text)):
         return text
     text = text.translate(_TO_HAN)
     words = _LETTERS.findall(text)
@@ -46,7 +47,7 @@ def _is_latin_or_han(character: str) -> bool:
 
 
 def _word(word: str, all_look_latin: bool) -> str:
-    if word.isascii() or not _SUSPECT.search(word):
+    if word.isascii() or not (_SUSPECT.search(word) or _MIXED.search(word)):
         return word
     scripts = {unicodedata.name(c, "?").partition(" ")[0] for c in word}
     if len(scripts) > 1 or all_look_latin or scripts == {"LATIN"}:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, date, datetime
 from typing import BinaryIO
 
@@ -97,6 +97,13 @@ def read_un_xml(stream: BinaryIO, options: ListOptions) -> Iterator[Row]:
         MalformedError: another root element, or a document type declaration; nothing is used then.
         TooLargeError: beyond the limits of `safe_xml`.
     """
+    return read_as(stream, options, content_of)
+
+
+def read_as(
+    stream: BinaryIO, options: ListOptions, content_of: Callable[[XmlElement], WatchlistContent]
+) -> Iterator[Row]:
+    """As `read_un_xml`, with contents of records as a list in the same form has them."""
     for record in read_records(stream, ROOT, {"INDIVIDUAL", "ENTITY"}):
         if isinstance(record, Broken):
             yield BadRow(record.line, "", "", record.reason)
@@ -113,8 +120,8 @@ def _element(violation: Violation, _: WatchlistContent) -> str:
     return _ELEMENTS.get(field, field) or "the entry"
 
 
-def content_of(record: XmlElement) -> WatchlistContent:
-    """Of an INDIVIDUAL or ENTITY, without defaults."""
+def content_of(record: XmlElement, beside: Collection[str] = ()) -> WatchlistContent:
+    """Of an INDIVIDUAL or ENTITY, without defaults and without the elements `beside`."""
     is_person = record.tag == "INDIVIDUAL"
     content = WatchlistContent(kind=WATCHLIST_KIND_PERSON if is_person else WATCHLIST_KIND_ORGANISATION)
     remarks = [_lines(record.child("COMMENTS1"))]
@@ -134,7 +141,7 @@ def content_of(record: XmlElement) -> WatchlistContent:
             _birth_place(element, content, remarks)
         elif element.tag == "INDIVIDUAL_DOCUMENT":
             _document(element, content, remarks)
-        elif element.tag not in _HANDLED:
+        elif element.tag not in _HANDLED and element.tag not in beside:
             _remark(element.tag, "; ".join(_all_texts(element)), remarks)
     _drop_covered_places(content)
     # the order of documents and aliases means nothing

@@ -40,6 +40,8 @@ UNTRANSLATED_CORE = 0.72
 MAX_REST_CHARACTERS = 4
 """Final Han characters that may be words beyond the vocabulary."""
 MIN_ALIKE = 0.8
+MIN_PINYIN = 5
+"""Letters left over that can't be an English word by chance (fan, long)."""
 
 _SCHEMES = (
     RomanisationScheme.MAINLAND,
@@ -234,15 +236,20 @@ def _beyond_vocabulary(
 ) -> CoreAgreement | None:
     """Takes words left over in both names for one line beyond the vocabulary, beside a known one that both have.
 
-    Words left over in one alone are no line that the other names by a known word: the vocabulary would have them.
+    Words left over in one alone are no line that the other names by a known word: the vocabulary would have them. Nor
+    are longer ones in pinyin, which translates nothing.
     """
     pairs, *_ = pair_terms(han.terms, latin.terms)
     if not any(unit.term.weight == Weight.ACTIVITY for unit, _ in pairs):
         return None
     for units, count, scheme in beginnings:
-        if units < len(han.core) and count < len(latin.core):
+        if units < len(han.core) and count < len(latin.core) and not _is_pinyin(latin.core[count:]):
             return CoreAgreement(UNTRANSLATED_CORE, partial(_align, han, latin, units, count, scheme), rest=True)
     return None
+
+
+def _is_pinyin(words: Sequence[str]) -> bool:
+    return len("".join(words)) >= MIN_PINYIN and all(is_syllables(word, RomanisationScheme.MAINLAND) for word in words)
 
 
 class _Alignment(NamedTuple):

@@ -9,7 +9,7 @@ from gateway.screening.organisations.numbers import han_numbers
 from gateway.screening.organisations.variant import NameParts, OrganisationVariant, Unit
 
 _BRANCHES = re.compile(r"(?:股份)?(?:分行|支行|分公司|办事处|代表处|分店|分部)$")
-_UNLISTED_AREA = re.compile(r"^(..)[市县区](?=..)")  # 南丹县南方: an unknown place stays in the core
+_UNLISTED_AREA = re.compile(r"^(..)[市县区镇乡](?=..)")  # 南丹县南方: an unknown place stays in the core
 _MARKS = str.maketrans("", "", "()&")
 _TERRITORIES = {"香港": "HK", "澳门": "MO"}
 _AREA_SUFFIXES = ("特别行政区", "自治区", "省", "市", "区", "县")

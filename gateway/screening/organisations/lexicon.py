@@ -153,11 +153,16 @@ def _latin(cell: str) -> list[tuple[str, ...]]:
 
 
 def _in_pinyin(writing: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """(maoyi,) and (mao, yi); of three and more characters also in two words, (xin, cailiao) and (xiyou, jinshu)."""
-    syllables = tuple((mandarin(character) or ("",))[0].replace("v", "u") for character in writing)
+    """(maoyi,) and (mao, yi); of three and more characters also in two words, (xin, cailiao) and (xiyou, jinshu).
+
+    Ü is u or v.
+    """
+    typed = tuple((mandarin(character) or ("",))[0] for character in writing)
+    syllables = tuple(syllable.replace("v", "u") for syllable in typed)
     cuts = {3: (1, 2), 4: (2,), 5: (2, 3)}.get(len(syllables), ())
     parted = [("".join(syllables[:cut]), "".join(syllables[cut:])) for cut in cuts]
-    return [("".join(syllables),), syllables, *parted]
+    with_v = [("".join(typed),), typed] if typed != syllables else []
+    return [("".join(syllables),), syllables, *parted, *with_v]
 
 
 def _load_terms() -> tuple[Phrases[VocabularyTerm], Phrases[VocabularyTerm]]:
@@ -212,6 +217,8 @@ def _load_legal_forms() -> tuple[Phrases[frozenset[str]], Phrases[frozenset[str]
                 latin[words(writing)] = classes
             else:
                 han[tuple(simplified(writing))] = classes
+                for spelt in _in_pinyin(tuple(simplified(writing))) if len(writing) > 2 else ():
+                    latin.setdefault(spelt, classes)
     return Phrases(han), Phrases(latin)
 
 
@@ -224,7 +231,7 @@ def _load_places() -> tuple[Phrases[str], Phrases[str], dict[str, str]]:
         writings = _han(row["han"])
         han |= dict.fromkeys(writings, row["place"])
         latin |= dict.fromkeys(_spelt(row["latin"]), row["place"])
-        if row["within"].startswith("CN"):
+        if row["place"] == "CN" or row["within"].startswith("CN"):
             latin |= {_in_pinyin(writing)[1]: row["place"] for writing in writings if len(writing) > 1}
     return Phrases(han), Phrases(latin), within
 

@@ -6,8 +6,13 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from gateway.screening.text.sounds import SCHEMES_OF, RomanisationScheme
+
 MAX_NUMBER = 99
 """Numbers in names of factories and companies; longer ones are years or trade names."""
+
+MIN_SPELT = 4
+"""Syllables of a name in pinyin, each a word."""
 
 _DIGITS = {character: value for value, character in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
 _HAN = re.compile(
@@ -19,7 +24,7 @@ _HAN = re.compile(
 
 _MARKED = re.compile(r"(?:no|nr|num)([0-9]{1,2})")
 _SUFFIXED = re.compile(r"([0-9]{1,2})(?:st|nd|rd|th|o|a)")
-_BEFORE = frozenset({"no", "nr", "num", "number", "numero", "so"})
+_BEFORE = frozenset({"no", "nr", "num", "number", "numero", "so", "di"})
 _UNITS = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix")
 _ROMAN = {"x" * (n // 10) + (_UNITS[n % 10 - 1] if n % 10 else ""): n for n in range(1, 40)}
 _ORDINALS = {
@@ -33,6 +38,8 @@ _ORDINALS = {
     )
     for number, word in enumerate(words.split(), 1)
 }
+_SPOKEN = ("yi", "er", "san", "si", "wu", "liu", "qi", "ba", "jiu", "shi")
+_ORDINALS |= {f"di{syllable}": number for number, syllable in enumerate(_SPOKEN, 1)}
 _COUNTED = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _WORDS = {word: number for number, word in enumerate(_COUNTED, 1)}
 
@@ -92,13 +99,20 @@ def _at(tokens: Sequence[str], position: int) -> tuple[int, int]:
     if token in _BEFORE and position + 1 < len(tokens):
         behind = tokens[position + 1]
         value = int(behind) if behind.isdecimal() and len(behind) < 3 else _ROMAN.get(behind) or _WORDS.get(behind, 0)
-        if value:
+        if value := value or _ORDINALS.get(token + behind, 0):
             return 2, value
     match = _MARKED.fullmatch(token) or _SUFFIXED.fullmatch(token)
     if match is not None:
         return 1, int(match.group(1))
     if token in _ORDINALS and len(tokens) > 1:
         return 1, _ORDINALS[token]
+    if token in SCHEMES_OF and is_spelt(tokens):
+        return 1, 0
     if position and token in _ROMAN and (len(token) > 1 or position == len(tokens) - 1):
         return 1, _ROMAN[token]
     return 1, 0
+
+
+def is_spelt(tokens: Sequence[str]) -> bool:
+    """Whether a name is pinyin in single syllables, among which xi isn't eleven nor da a small word."""
+    return sum(SCHEMES_OF.get(token, 0) >> RomanisationScheme.MAINLAND & 1 for token in tokens) >= MIN_SPELT

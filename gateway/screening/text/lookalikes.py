@@ -24,6 +24,12 @@ _DIGIT = re.compile(r"[0134578]")
 _ALPHANUMERIC = re.compile(r"[A-Za-z0-9]+")
 _WITH_DIGIT = re.compile(r"[A-Za-z][0134578]|[0134578][A-Za-z]")
 
+_SYMBOLS = {"@": "a", "$": "s", "!": "i", "|": "l", "€": "e", "£": "l"}
+_SYMBOL = re.compile(r"(?<=[^\W\d_])[@$!|€£](?=[^\W\d_])|(?<!\S)[$€£](?=[^\W\d_])")
+"""Between letters, or a currency's that begins a word."""
+_NO_VOWEL = re.compile(r"\b(?=[A-Z]*V)[B-DF-HJ-NP-TV-XZ]{4,}\b")
+"""A longer word in capitals without a vowel, in which a V may be a U, as on inscriptions."""
+
 OVERRIDE = "its letters were put in the order in which control characters show them"
 STORED = "its letters were read in the order in which they are stored"
 DIGITS = "digits were read as letters that they look like"
@@ -43,7 +49,9 @@ def other_spellings(text: str, *, least_letters: int) -> tuple[Spelling, ...]:
     Args:
         least_letters: letters that a word needs for its digits to be read as letters too; 0: never, as on plates.
     """
-    seen = letters_as_seen(text)
+    seen = _SYMBOL.sub(lambda match: _SYMBOLS[match.group()], letters_as_seen(text))
+    if least_letters:
+        seen = _NO_VOWEL.sub(lambda match: match.group().replace("V", "U"), seen)
     ways = [Spelling(seen, LETTERS)] if seen != text else []
     if least_letters and _DIGIT.search(seen) and _WITH_DIGIT.search(seen):
         note = DIGITS if seen == text else f"{LETTERS}; {DIGITS}"

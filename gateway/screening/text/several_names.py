@@ -6,15 +6,24 @@ import re
 import string
 
 _LATIN = re.compile(
-    r"(?<=[\s,;(])(formerly known as|formerly|previously known as|also known as|trading as|doing business as|"
-    r"f/k/a|a/k/a|t/a|d/b/a|a\.k\.a\.|f\.k\.a\.|d\.b\.a\.|t\.a\.|fka|aka|dba|alias|@)(?=[:\s])",
+    r"(?<=[\s,;(])((?:formerly|previously|now|also|better) known as|(?:formerly|previously) (?:named|called)|formerly|"
+    r"previously|(?:former|previous|old) name|(?:also )?trading (?:as|under the name(?: of)?)|doing business as|"
+    r"operating as|(?<=\()ex|née|"
+    r"f/k/a|a/k/a|n/k/a|t/a|d/b/a|o/a|a\.k\.a\.|f\.k\.a\.|n\.k\.a\.|d\.b\.a\.|t\.a\.|"
+    r"fka|aka|nka|dba|alias|@)(?=[:\s])",
     re.IGNORECASE,
 )
-_HAN = re.compile(r"(原名称?为?|曾用名|前称|前名|旧名|又名|别名|亦称|又称|以前叫|舊稱|舊名|前稱|亦稱|又稱|原名稱|別名)")
+_HAN = re.compile(
+    r"(原名称?为?|前身[为為]|更名前|(?<=\()原(?=[^名称稱])|曾用名|前称|前名"
+    r"|旧名|又名|别名|亦称|又称|以前叫|舊稱|舊名|前稱|亦稱|又稱|原名稱|別名)"
+)
 _EITHER = re.compile(f"(?:{_LATIN.pattern}|{_HAN.pattern})", re.IGNORECASE)
 _AROUND = string.whitespace + "\u00a0\u3000,;():"
 """What may stand around a name of several."""
-_HINT = re.compile(r"[/@名称稱]|\.[akb]\.|known as|formerly|(?:trad|do)ing (?:as|bus)|fka|aka|dba|alias")
+_HINT = re.compile(
+    r"[/@名称稱原前]|\.[akb]\.|known as|formerly|previous|former name|old name|\(ex |née |"
+    r"ing (?:as|bus|under)|fka|aka|nka|dba|alias"
+)
 """What a text has in lower case that has several names; most have none of it."""
 _SHORTEST = 2
 """Characters of a name."""

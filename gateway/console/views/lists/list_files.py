@@ -19,6 +19,7 @@ FORMATS: Final[Mapping[str, Callable[[], str]]] = {
     "csv": lambda: _("Table (CSV), one entry a line"),
     "jsonl": lambda: _("JSON lines, one entry a line"),
     "un-xml": lambda: _("The United Nations Security Council's consolidated list (XML)"),
+    "hk-xml": lambda: _("Hong Kong's list under a regulation of Cap. 537 (XML)"),
     "eu-xml": lambda: _("The European Union's consolidated list (XML 1.1)"),
     "eu-csv": lambda: _("The European Union's consolidated list (CSV 1.1)"),
     "uk-xml": lambda: _("The UK Sanctions List, or OFSI's earlier list (XML)"),

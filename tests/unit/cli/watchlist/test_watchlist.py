@@ -149,7 +149,7 @@ def test_a_mapping_of_ones_own_reads_other_columns(tmp_path: Path) -> None:
     [
         (
             ("list.txt", "--list", "minerals"),
-            "give --format csv, jsonl, un-xml, eu-xml, eu-csv, uk-xml, ofac-xml, ftm, ofac",
+            "give --format csv, jsonl, un-xml, hk-xml, eu-xml, eu-csv, uk-xml, ofac-xml, ftm, ofac",
         ),
         (("list.csv", "--list", "Minerals"), "--list: 'Minerals' can't be a list's name"),
         (("list.csv", "--list", "minerals", "--prune"), "--prune and --reason go together"),

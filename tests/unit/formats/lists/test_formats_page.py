@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from gateway.formats.lists import csv_lists, ftm, ftm_schema, json_lines, stix, un_xml
+from gateway.formats.lists import csv_lists, ftm, ftm_schema, hk, json_lines, stix, un_xml
 from gateway.formats.lists.columns import COLUMNS
 from gateway.formats.lists.ofac import reader
 from gateway.formats.lists.ofac.kinds import TABLE, ReadsAs
@@ -76,6 +76,7 @@ def test_the_example_in_json_lines_is_read() -> None:
 
 def test_elements_of_the_united_nations_are_those_of_the_code() -> None:
     assert not_carried("## United Nations consolidated list") == set(un_xml.NOT_READ)
+    assert not_carried("## Hong Kong") == set(hk.NOT_READ)
 
 
 def test_columns_of_ofac_are_those_of_the_code() -> None:

@@ -1,4 +1,4 @@
-"""Lists as the European Union, the United Kingdom and OFAC publish them: samples of our own in the published form."""
+"""Lists as the European Union, the United Kingdom, Hong Kong and OFAC publish them: our own samples in that form."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any, BinaryIO
 import pytest
 
 from gateway.errors import MalformedError
-from gateway.formats.lists import eu, uk
+from gateway.formats.lists import eu, hk, uk
 from gateway.formats.lists.csv_lists import read_csv
 from gateway.formats.lists.formats import PUBLISHED, xml_format
 from gateway.formats.lists.rows import BadRow, ListOptions, ListRow, Row, SkippedRow
 from gateway.v1 import watchlist_pb2
 from gateway.v1.watchlist_pb2 import WatchlistContent
-from tests.support.published_lists import CON_LIST, EU_CSV, EU_XML, OFAC_XML, UK_XML
+from tests.support.published_lists import CON_LIST, EU_CSV, EU_XML, HK_XML, OFAC_XML, UK_XML
 from tests.support.watchlists import OPTIONS, defaults
 
 Read = Callable[[BinaryIO, ListOptions], Iterator[Row]]
@@ -40,10 +40,43 @@ def identifiers(content: WatchlistContent) -> set[tuple[str, str, str, str]]:
 
 @pytest.mark.parametrize(
     ("text", "name"),
-    [(EU_XML, "eu-xml"), (UK_XML, "uk-xml"), (CON_LIST, "uk-xml"), (OFAC_XML, "ofac-xml"), ("<html/>", "un-xml")],
+    [
+        *((EU_XML, "eu-xml"), (UK_XML, "uk-xml"), (CON_LIST, "uk-xml"), (OFAC_XML, "ofac-xml"), (HK_XML, "hk-xml")),
+        *(("<CONSOLIDATED_LIST/>", "un-xml"), ("<html/>", "un-xml")),
+    ],
 )
 def test_an_xml_file_says_itself_whose_list_it_is(text: str, name: str) -> None:
     assert xml_format(text.encode()) == name
+
+
+def test_hong_kongs_xml_has_the_regulation_as_legal_basis() -> None:
+    found = rows("hk-xml", HK_XML)
+    assert [type(row) for row in found] == [ListRow, ListRow]
+    person, firm = entries(found)["KPi.901"], entries(found)["KPe.902"]
+    regulation = "United Nations Sanctions (Democratic People's Republic of Korea) Regulation, Cap. 537"
+    assert person.legal_basis == firm.legal_basis == regulation
+    assert person.reason == "United Nations Security Council list: DPRK; designation: Sample Representative"
+    assert names(person) == {
+        "PAK MUSTER": "primary", "박무스터": "alias", "Mr. Pak": "weak_alias",
+        "Pak Mu-ster": "alias", "Park Muster": "alias",
+    }  # fmt: skip
+    assert (list(person.birth_dates), list(person.birth_periods)) == (["1972-09-18"], ["1984/1986"])
+    assert [(place.city, place.territory) for place in person.birth_places] == [("Hamhung", "KP")]
+    assert identifiers(person) == {("passport", "836000001", "KP", "")}
+    assert list(person.territories) == ["KP"]
+    assert person.valid_from.ToJsonString() == "2017-06-02T00:00:00Z"
+    assert names(firm) == {
+        "SAMPLE MINING DEVELOPMENT CORPORATION": "primary", "SMDC": "alias", "Sample Bureau": "former"
+    }  # fmt: skip
+    assert [(one.street, one.city, one.territory) for one in firm.addresses] == [
+        ("Central District", "Pyongyang", "KP")
+    ]
+    assert not any(tag in person.remarks for tag in hk.NOT_READ)
+
+
+def test_hong_kongs_list_of_another_regime_needs_a_legal_basis_of_the_operator() -> None:
+    found = entries(rows("hk-xml", HK_XML.replace("<UN_LIST_TYPE>DPRK", "<UN_LIST_TYPE>Iran")))
+    assert {content.legal_basis for content in found.values()} == {OPTIONS.defaults.legal_basis}
 
 
 def test_the_european_unions_xml() -> None:

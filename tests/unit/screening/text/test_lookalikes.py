@@ -50,6 +50,11 @@ DISGUISED = [
     pytest.param("Hо Iаt Sеng", "賀一誠", PERSON, LETTERS, id="romanised person"),
     pytest.param("L1 Weiming", "Li Weiming", PERSON, DIGITS, id="person with a digit"),
     pytest.param("Pоman Pоснефть", "Pоman Роснефть", PERSON, LETTERS, id="Latin letters in Cyrillic"),
+    pytest.param("ИBAH ПETPOB", "Ivan Petrov", PERSON, LETTERS, id="Latin letters in Cyrillic capitals"),
+    pytest.param("SIN0PEC H@rvest Trad!ng", "Sinopec Harvest Trading", ORGANISATION, DIGITS, id="symbols"),
+    pytest.param("$ilver Ke$trel Ltd", "Silver Kestrel Ltd", ORGANISATION, LETTERS, id="signs of currencies"),
+    pytest.param("TRAN VAN DVNG", "Tran Van Dung", PERSON, LETTERS, id="V for U"),
+    pytest.param("K e s t r e l Trading", "Kestrel Trading", ORGANISATION, "", id="letters apart"),
     pytest.param("МV 0CЕАN SТАR", "Ocean Star", VESSEL, LETTERS, id="vessel"),
 ]
 
