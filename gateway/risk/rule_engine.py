@@ -67,6 +67,7 @@ class RuleEngine:
         self.version = _version(rules, substances, terms, controls.entities)
         self.controls = controls
         self.controlled_goods_version = controls.goods.version
+        self._tables = (controls, substances, terms, failed)
         self._goods = GoodsFacts(controls, substances, terms)
         self._evaluator = RuleEvaluator(rules, failed)
         self._about = self._evaluator.kinds
@@ -106,6 +107,14 @@ class RuleEngine:
             load_terms(terms),
             failed,
         )
+
+    def with_rules(self, further: Sequence[Rule]) -> RuleEngine:
+        """These rules and others, over the same tables; raises ConfigurationError for a wrong one."""
+        return RuleEngine((*self.rules, *further), *self._tables)
+
+    def alone(self, rule: Rule) -> RuleEngine:
+        """One rule over the same tables; raises ConfigurationError for a wrong one."""
+        return RuleEngine((rule,), *self._tables)
 
     def controlled_items(self, shipment: shipment_pb2.Shipment) -> list[trace_pb2.ControlledItem]:
         """Control lines matched on the local day of declaration."""
