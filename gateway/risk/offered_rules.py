@@ -24,10 +24,13 @@ def require_offerable(rule: Rule) -> None:
     """
     if rule.about not in RECORD_KINDS:  # 1
         raise InputFileError(f"about: {rule.about[:40]!r} isn't about single records: {', '.join(RECORD_KINDS)}")
-    for key, text in {"condition": rule.condition, **{f"inputs.{key}": text for key, text in rule.inputs.items()}}.items():
+    for key, text in {
+        "condition": rule.condition,
+        **{f"inputs.{key}": text for key, text in rule.inputs.items()},
+    }.items():
         try:
             require_bounded(bound(rule, text))  # 2
         except (MalformedError, ConfigurationError) as error:
             raise InputFileError(f"{key}: {error.message}") from None
     require_rule(rule)  # 3
-    RuleEvaluator([rule])  # 4
+    RuleEvaluator([rule], lambda _rule_id, _why: None)  # 4
