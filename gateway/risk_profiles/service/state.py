@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from sqlalchemy import Connection
 
@@ -81,9 +81,14 @@ def read_profile(conn: Connection, key: ProfileKey) -> KnownProfile | None:
 
 
 def adopted_rules(conn: Connection) -> tuple[Rule, ...]:
-    """The rules of profiles that are adopted at this node and valid today (UTC)."""
-    node, today = shipments.recording_node(conn), datetime.now(UTC).date()
-    named = {act.key.profile: act for act in acts.acts_of_kind(conn, ADOPTED, node)} if node else {}
+    """The rules of profiles that the recording node has adopted and that are valid today (UTC)."""
+    node = shipments.recording_node(conn)
+    return rules_adopted_by(conn, node, datetime.now(UTC).date()) if node else ()
+
+
+def rules_adopted_by(conn: Connection, node: str, today: date) -> tuple[Rule, ...]:
+    """The rules that a node's adoptions bring on a day."""
+    named = dict.fromkeys(act.key.profile for act in acts.acts_of_kind(conn, ADOPTED, node))
     rules = []
     for key in named:
         known = read_profile(conn, key)
