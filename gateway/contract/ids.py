@@ -74,7 +74,13 @@ ALERT_CHANNELS = (*URGENT_ALERTS, Channel.ALERTS)
 BETWEEN_NODES = (*ALERT_CHANNELS, Channel.LICENCES, Channel.RISK_PROFILES, Channel.WATCHLIST)
 """Channels between partners, most urgent first."""
 
-KEPT = (Channel.LISTS, Channel.RECORDS, Channel.AUDIT, Channel.LICENCE_REGISTER, Channel.PROFILE_REGISTER)
+KEPT = (
+    Channel.LISTS,
+    Channel.RECORDS,
+    Channel.AUDIT,
+    Channel.LICENCE_REGISTER,
+    Channel.PROFILE_REGISTER,
+)
 """Local channels."""
 
 

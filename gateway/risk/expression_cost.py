@@ -41,7 +41,7 @@ def require_bounded(text: str) -> int:
         raise MalformedError(f"is longer than {MAX_EXPRESSION_CHARS} characters")
     cost = _cost(parse(text))
     if cost > MAX_COST:
-        raise MalformedError(f"may take {cost:,} steps, at most {MAX_COST:,} are allowed: loops within loops multiply")
+        raise MalformedError(f"may cost {cost:,} and must not cost more than {MAX_COST:,}: loops within loops multiply")
     return cost
 
 

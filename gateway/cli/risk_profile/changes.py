@@ -58,14 +58,16 @@ def offer(
     request_id: RequestIdOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Offer an own risk profile, or its next version, to the partners that it names. Role: supervisor.
+    """Offer an own risk profile, or its next version, to the partners that it names.
+
+    Role: analyst, supervisor.
 
     It takes effect when another person has approved it, or at once where the settings need no four eyes. Partners adopt
     a new version themselves; until then the old one goes on.
 
     \b
     Example:
-      gateway risk-profile offer profile.json --system supervisors
+      gateway risk-profile offer profile.json --system officers
 
     \b
     Exit codes: 0 done, 1 refused or unreachable, 2 wrong input.
@@ -86,7 +88,7 @@ def withdraw(
     request_id: RequestIdOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Withdraw an own risk profile: partners' adoptions end. Role: supervisor.
+    """Withdraw an own risk profile: partners' adoptions end. Role: analyst, supervisor.
 
     \b
     Example:

@@ -41,7 +41,7 @@ def list_(
 
     \b
     Examples:
-      gateway risk-profile list --system analysts
+      gateway risk-profile list --system officers
       gateway risk-profile list --offerer cn
 
     \b
@@ -144,7 +144,7 @@ def try_(
     }
     output.facts(_("Tried {name}", name=profile), facts, data=as_dict(response))
     if not response.complete:
-        output.note(_("There are more records of these {days} days: the newest were evaluated.", days=days))
+        output.note(_("There are more records since then: the newest were evaluated."))
 
 
 @reports_errors
