@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+from markupsafe import Markup
 
 from gateway.console.filters import foreign
+from gateway.translation.labels import PURPOSE, label
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import listed as joined
 from gateway.v1.risk_profile_pb2 import RiskProfile, RiskProfileReference, RiskProfileReport
@@ -16,6 +20,9 @@ from gateway.v1.risk_profile_service_pb2 import (
     RiskProfileUse,
     TryRiskProfileResponse,
 )
+
+_PLACEHOLDER: Final = re.compile(r"\{([a-z][a-z0-9_.]*)(?::[a-z]+)?\}")
+"""As in explanations of risk rules."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,27 +108,40 @@ def change_rows(listed: ListedRiskProfileProposal) -> list[tuple[str, Any]]:
         return _content(change.offered)
     if change.HasField("withdrawn"):
         return [(_("Why"), foreign(change.withdrawn.reason))]
-    values = [f"{name} {value:g}" for name, value in sorted(change.adopted.values.items())]
-    return [(_("Version"), change.adopted.rule_version), (_("Parameters"), joined(values) or _("as offered"))]
+    values = [_code(f"{name} {value:g}") for name, value in sorted(change.adopted.values.items())]
+    shown = Markup(", ").join(values) if values else _("as offered")
+    return [(_("Version"), change.adopted.rule_version), (_("Parameters"), shown)]
 
 
 def _content(profile: RiskProfile) -> list[tuple[str, Any]]:
     parameters = [
-        f"{one.name} {one.default_value:g} ({one.least:g}–{one.most:g}) {one.unit}: {one.meaning}"
+        Markup("{} {}: {}").format(
+            _code(one.name), f"{one.default_value:g} ({one.least:g}–{one.most:g}) {one.unit}", foreign(one.meaning)
+        )
         for one in profile.parameters
     ]
     return [
         (_("Version"), profile.version),
         (_("Typology"), foreign(profile.typology)),
-        (_("Looks for"), foreign(profile.looks_for)),
-        (_("Condition"), foreign(profile.condition)),
-        (_("Parameters"), foreign(joined(parameters))),
+        (_("Looks for"), foreign(_in_words(profile))),
+        (_("Condition"), _code(profile.condition)),
+        (_("Parameters"), Markup("; ").join(parameters)),
         (_("Severity"), profile.severity),
         (_("Confidence"), profile.confidence),
         (_("Valid"), f"{profile.valid_from} – {profile.valid_until}"),
-        (_("Purpose"), profile.purpose),
+        (_("Purpose"), label(PURPOSE, profile.purpose)),
         (_("Offered to"), joined([name.upper() for name in profile.recipients])),
     ]
+
+
+def _in_words(profile: RiskProfile) -> str:
+    """What a profile looks for, with its parameters as they are offered in place of their names."""
+    numbers = {f"t.{one.name}": f"{one.default_value:g}" for one in profile.parameters}
+    return _PLACEHOLDER.sub(lambda match: numbers.get(match[1], "…"), profile.looks_for)
+
+
+def _code(text: str) -> Markup:
+    return Markup("<code>{}</code>").format(text)
 
 
 def _status(listed: ListedRiskProfile, node: str) -> tuple[str, str]:
