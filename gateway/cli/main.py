@@ -123,6 +123,22 @@ COMMANDS: Mapping[str, str | Noun] = {
             "reject": "gateway.cli.licence.changes:reject",
         },
     ),
+    "risk-profile": Noun(
+        N_("Risk profiles: offer own ones, try and adopt partners', report what they came to."),
+        {
+            "list": "gateway.cli.risk_profile.read:list_",
+            "show": "gateway.cli.risk_profile.read:show",
+            "try": "gateway.cli.risk_profile.read:try_",
+            "adopt": "gateway.cli.risk_profile.changes:adopt",
+            "end": "gateway.cli.risk_profile.changes:end",
+            "report": "gateway.cli.risk_profile.changes:report",
+            "offer": "gateway.cli.risk_profile.changes:offer",
+            "withdraw": "gateway.cli.risk_profile.changes:withdraw",
+            "proposals": "gateway.cli.risk_profile.read:proposals",
+            "approve": "gateway.cli.risk_profile.changes:approve",
+            "reject": "gateway.cli.risk_profile.changes:reject",
+        },
+    ),
     "history": Noun(
         N_(
             "Shipment history: record shipments, search own and partners', trace a consignment, keep what a case needs."

@@ -91,6 +91,15 @@ async def licence_proposal_id(client: GatewayClient, text: str) -> str:
     return only([each for each in waiting if each.startswith(text)], text)
 
 
+async def profile_proposal_id(client: GatewayClient, text: str) -> str:
+    """The id of a waiting change of a risk profile, also by its beginning; raises as `alert_reference`."""
+    if not _is_beginning(text):
+        return text
+    async with aclosing(client.risk_profiles.proposals()) as found:
+        waiting = [listed.proposal.proposal_id async for listed in found]
+    return only([each for each in waiting if each.startswith(text)], text)
+
+
 async def hold_id(client: GatewayClient, text: str) -> str:
     """A hold's id, also by its beginning; raises as `alert_reference`."""
     if not _is_beginning(text):

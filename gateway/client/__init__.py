@@ -22,6 +22,7 @@ from gateway.client.link_analysis import LinkAnalysisClient
 from gateway.client.notifications import NotificationClient, WatchedNotifications
 from gateway.client.operations import EvidenceClient, NodeClient
 from gateway.client.persons import PersonsClient, approval_of
+from gateway.client.risk_profiles import RiskProfileClient
 from gateway.client.screening import ScreeningClient, WatchedMatches
 from gateway.client.watchlists import WatchedChanges, WatchlistClient
 from gateway.v1.alert_pb2 import AlertContent, AlertReference
@@ -45,6 +46,7 @@ __all__ = [
     "PersonsClient",
     "PublishOutcome",
     "RecordedBatch",
+    "RiskProfileClient",
     "ScreeningClient",
     "WatchedChanges",
     "WatchedMatches",

@@ -26,6 +26,7 @@ from gateway.client.operations import PAGE_SIZE, EvidenceClient, NodeClient
 from gateway.client.pages import all_rows
 from gateway.client.persons import PersonsClient
 from gateway.client.resuming import resumed
+from gateway.client.risk_profiles import RiskProfileClient
 from gateway.client.screening import ScreeningClient
 from gateway.client.timestamps import zoned_timestamp
 from gateway.client.watchlists import WatchlistClient
@@ -64,6 +65,7 @@ class GatewayClient:
         self.notifications = NotificationClient(connection)
         self.figures = FigureClient(connection)
         self.licences = LicenceClient(connection)
+        self.risk_profiles = RiskProfileClient(connection)
         self.link_analysis = LinkAnalysisClient(connection)
         self.casework = CaseworkClient(connection)
         self.persons = PersonsClient(connection)

@@ -44,6 +44,7 @@ from gateway.v1 import (
     node_service_pb2_grpc,
     notification_service_pb2_grpc,
     person_service_pb2_grpc,
+    risk_profile_service_pb2_grpc,
     watchlist_service_pb2_grpc,
 )
 
@@ -88,6 +89,7 @@ _SERVICES = (
     "gateway.v1.NodeService",
     "gateway.v1.EvidenceService",
     "gateway.v1.PersonService",
+    "gateway.v1.RiskProfileService",
 )
 _STREAMS = (
     (_ALERTS, "PublishAlerts"),
@@ -138,6 +140,7 @@ class Stubs:
     figures: figure_service_pb2_grpc.FigureServiceStub
     link_analysis: link_analysis_service_pb2_grpc.LinkAnalysisServiceStub
     licences: licence_service_pb2_grpc.LicenceServiceStub
+    risk_profiles: risk_profile_service_pb2_grpc.RiskProfileServiceStub
 
     @classmethod
     def on(cls, channel: grpc.aio.Channel) -> Stubs:
@@ -155,6 +158,7 @@ class Stubs:
             figure_service_pb2_grpc.FigureServiceStub(channel),
             link_analysis_service_pb2_grpc.LinkAnalysisServiceStub(channel),
             licence_service_pb2_grpc.LicenceServiceStub(channel),
+            risk_profile_service_pb2_grpc.RiskProfileServiceStub(channel),
         )
 
 

@@ -48,6 +48,8 @@ class Channel(StrEnum):
     WATCHLIST = "watchlist"
     LICENCES = "licences"
     """Export licences, their uses, and what followed these."""
+    RISK_PROFILES = "risk-profiles"
+    """Risk profiles, their adoption, and what their hits came to."""
     LISTS = "lists"
     """A node's own lists and decisions; publisher and recipient are the same."""
     RECORDS = "records"
@@ -56,6 +58,8 @@ class Channel(StrEnum):
     """Heads of the audit log's hash chain; local too."""
     LICENCE_REGISTER = "licence-register"
     """What a node did with licences, and who decided that; local too."""
+    PROFILE_REGISTER = "profile-register"
+    """The same of risk profiles."""
 
 
 URGENT_ALERTS = (Channel.ALERTS_A, Channel.ALERTS_B)
@@ -67,10 +71,16 @@ EARLIER = (Channel.ALERTS_B,)
 ALERT_CHANNELS = (*URGENT_ALERTS, Channel.ALERTS)
 """Channels of alerts, most urgent first."""
 
-BETWEEN_NODES = (*ALERT_CHANNELS, Channel.LICENCES, Channel.WATCHLIST)
+BETWEEN_NODES = (*ALERT_CHANNELS, Channel.LICENCES, Channel.RISK_PROFILES, Channel.WATCHLIST)
 """Channels between partners, most urgent first."""
 
-KEPT = (Channel.LISTS, Channel.RECORDS, Channel.AUDIT, Channel.LICENCE_REGISTER)
+KEPT = (
+    Channel.LISTS,
+    Channel.RECORDS,
+    Channel.AUDIT,
+    Channel.LICENCE_REGISTER,
+    Channel.PROFILE_REGISTER,
+)
 """Local channels."""
 
 

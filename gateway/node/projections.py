@@ -23,6 +23,8 @@ from gateway.history.projection.records import RecordProjection
 from gateway.licences.commands.register import LicenceSharing
 from gateway.licences.projection import LicenceProjection
 from gateway.link_analysis.projection import LinkProjection
+from gateway.risk_profiles.commands.register import ProfileSharing
+from gateway.risk_profiles.projection import ProfileProjection
 from gateway.trust.rules.directory import Directory
 from gateway.trust.service.agreements import Agreements
 from gateway.watchlists.commands.distribution import ListDistribution
@@ -40,6 +42,7 @@ def registry(*, federation: str, node: str, directory: Callable[[], Directory]) 
                 ListDistribution(federation=federation, node=node, directory=directory), directory=directory
             ),
             LicenceProjection(LicenceSharing(node=node, directory=directory)),
+            ProfileProjection(ProfileSharing(node=node, directory=directory)),
             RecordProjection(),
             AuditHeadProjection(),
             FigureProjection(),

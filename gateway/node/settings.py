@@ -25,6 +25,7 @@ from gateway.node.sections.capability_settings import (
     FigureSettings,
     LicenceSettings,
     LinkAnalysisSettings,
+    RiskProfileSettings,
 )
 from gateway.node.sections.notification_settings import NOTIFICATION_PATHS, NotificationSettings
 from gateway.node.sections.observed_settings import AlarmSettings, Section, TraceSettings
@@ -269,6 +270,9 @@ class Settings(BaseSettings):
         default=CaseworkSettings(), description="Whether and how persons deal with alerts here."
     )
     figures: FigureSettings = Field(default=FigureSettings(), description="Whether and how alerts are counted.")
+    risk_profiles: RiskProfileSettings = Field(
+        default=RiskProfileSettings(), description="How risk profiles are offered and adopted."
+    )
     licences: LicenceSettings = Field(default=LicenceSettings(), description="How own export licences are kept.")
     link_analysis: LinkAnalysisSettings = Field(
         default=LinkAnalysisSettings(), description="Whether and how connections are looked for."

@@ -67,6 +67,8 @@ class RuleEngine:
         self.version = _version(rules, substances, terms, controls.entities)
         self.controls = controls
         self.controlled_goods_version = controls.goods.version
+        self._tables = (controls, substances, terms)
+        self._failed = failed
         self._goods = GoodsFacts(controls, substances, terms)
         self._evaluator = RuleEvaluator(rules, failed)
         self._about = self._evaluator.kinds
@@ -106,6 +108,14 @@ class RuleEngine:
             load_terms(terms),
             failed,
         )
+
+    def with_rules(self, further: Sequence[Rule]) -> RuleEngine:
+        """These rules and others, over the same tables; raises ConfigurationError for a wrong one."""
+        return RuleEngine((*self.rules, *further), *self._tables, self._failed)
+
+    def alone(self, rule: Rule, *, failed: OnRuleFailure) -> RuleEngine:
+        """One rule over the same tables; raises ConfigurationError for a wrong one."""
+        return RuleEngine((rule,), *self._tables, failed)
 
     def controlled_items(self, shipment: shipment_pb2.Shipment) -> list[trace_pb2.ControlledItem]:
         """Control lines matched on the local day of declaration."""

@@ -293,11 +293,12 @@ def _rule(entry: Any) -> Rule:
         lift=_finite(entry["lift"], "lift") if "lift" in entry else None,
         learns=_text(entry.get("learns"), "learns") if "learns" in entry else "",
     )
-    _check(rule)
+    require_rule(rule)
     return rule
 
 
-def _check(rule: Rule) -> None:
+def require_rule(rule: Rule) -> None:
+    """Raises ConfigurationError for what is wrong with a rule beside its expressions; names the field."""
     for key, shape in (("id", _ID), ("name", _NAME), ("version", _VERSION)):
         if shape.fullmatch(getattr(rule, key)) is None:
             raise InputFileError(f"{key}: {getattr(rule, key)[:40]!r} isn't of the form {shape.pattern}")

@@ -125,6 +125,23 @@ SERVICES: Final[Mapping[str, ServiceActs]] = {
     "LinkAnalysisService": ServiceActs(
         N_("Network"), {"GetLinkGraph": N_("drew the network of a party, thing or record")}
     ),
+    "RiskProfileService": ServiceActs(
+        N_("Risk profiles"),
+        {
+            "OfferRiskProfile": N_("offered risk profile {thing}"),
+            "WithdrawRiskProfile": N_("withdrew risk profile {thing}"),
+            "AdoptRiskProfile": N_("adopted risk profile {thing}"),
+            "EndRiskProfile": N_("ended risk profile {thing} here"),
+            "DecideRiskProfileProposal": N_("decided a change of a risk profile"),
+            "ReportRiskProfile": N_("reported on risk profile {thing}"),
+        },
+        {
+            "TryRiskProfile": N_("tried risk profile {thing}"),
+            "GetRiskProfile": N_("opened risk profile {thing}"),
+            "ListRiskProfiles": N_("listed risk profiles"),
+            "ListRiskProfileProposals": N_("listed changes of risk profiles that wait"),
+        },
+    ),
     "LicenceService": ServiceActs(
         N_("Licences"),
         {

@@ -16,10 +16,12 @@ _CHANNELS: Final[Mapping[Channel, str]] = {
     Channel.ALERTS: N_("Alerts"),
     Channel.WATCHLIST: N_("Lists"),
     Channel.LICENCES: N_("Licences"),
+    Channel.RISK_PROFILES: N_("Risk profiles"),
     Channel.LISTS: N_("Own lists and decisions"),
     Channel.RECORDS: N_("Records of shipments"),
     Channel.AUDIT: N_("Heads of the audit log"),
     Channel.LICENCE_REGISTER: N_("Register of licences"),
+    Channel.PROFILE_REGISTER: N_("Register of risk profiles"),
 }
 
 

@@ -18,6 +18,7 @@ from gateway.v1 import (
     match_pb2,
     node_service_pb2,
     person_service_pb2,
+    risk_profile_service_pb2,
     watchlist_service_pb2,
 )
 from gateway.v1.watchlist_pb2 import HIT_OUTCOME_FALSE, MATCH_CLASS_STRONG, WatchlistReference
@@ -57,6 +58,11 @@ REQUESTS: dict[str, Callable[[str], Message]] = {
     PERSONS + "ChangePerson": lambda text: person_service_pb2.ChangePersonRequest(name="nobody", display_name=text),
     PERSONS + "ResetPerson": lambda text: person_service_pb2.ResetPersonRequest(name=text.replace(" ", "-").lower()),
     PERSONS + "RotateAssertionKey": lambda _: person_service_pb2.RotateAssertionKeyRequest(),
+    "/gateway.v1.RiskProfileService/DecideRiskProfileProposal": lambda text: (
+        risk_profile_service_pb2.DecideRiskProfileProposalRequest(
+            request_id=new_id(), proposal_id=new_id(), remarks=text
+        )
+    ),
     WATCHLISTS + "DecideProposal": lambda text: watchlist_service_pb2.DecideProposalRequest(
         request_id=new_id(), proposal_id=new_id(), remarks=text
     ),
@@ -117,6 +123,7 @@ async def called(officer: Officer, approval: str, method: str, request: Message)
         "HistoryService": connection.stubs.history,
         "LicenceService": connection.stubs.licences,
         "NodeService": connection.stubs.node,
+        "RiskProfileService": connection.stubs.risk_profiles,
         "PersonService": connection.stubs.persons,
         "WatchlistService": connection.stubs.watchlist,
     }
@@ -126,6 +133,7 @@ async def called(officer: Officer, approval: str, method: str, request: Message)
         licence_service_pb2,
         node_service_pb2,
         person_service_pb2,
+        risk_profile_service_pb2,
         watchlist_service_pb2,
         match_pb2,
     )

@@ -24,6 +24,7 @@ from gateway.cli.trial.federation import SYSTEMS as TRIAL_SYSTEMS
 from tests.support.command_kit import CONTAINER, GROUNDS, LISTED, PASSPHRASE, RECORDS, CommandKit
 from tests.support.federation import SYSTEMS, with_logs
 from tests.support.licence_scenes import SCENES as SCENES_OF_LICENCES
+from tests.support.risk_profile_scenes import SCENES as SCENES_OF_PROFILES
 from tests.support.shown_call import Call
 from tests.support.shown_commands import COMMANDS, Shown, command_of, shown_commands
 from tests.support.shown_scenes import SCENES as SCENES_OF_CAPABILITIES
@@ -61,6 +62,7 @@ FILES: Mapping[Words, str] = {
     ("licence", "amend"): "licence.json",
     ("licence", "import"): "licences.csv",
     ("licence", "publish"): "licence.json",
+    ("risk-profile", "offer"): "profile.json",
     ("watchlist", "import"): "list.csv",
     ("evidence", "consistency"): "directory.note",
     ("watchlist", "propose"): "entry.json",
@@ -98,6 +100,7 @@ COMPLETIONS: Mapping[Words, tuple[list[str], dict[str, str]]] = {
     ("pki", "request"): ([], {**_NODE, "--out": "console"}),
     ("pki", "issue"): (["gateway.csr"], {"--ca": "ca", "--out": "new.pem"}),
     ("pki", "signing-keys"): ([], {**_NODE, "--out": "pki/keys"}),
+    ("risk-profile", "offer"): (["profile.json"], {}),
     ("watchlist", "screen"): ([LISTED], {}),
 }
 """What a sentence leaves out: arguments, options."""
@@ -274,6 +277,7 @@ def announced(kit: CommandKit, call: Call, cwd: Path) -> None:
 SCENES: Mapping[Words, Scene] = {
     **SCENES_OF_CAPABILITIES,
     **SCENES_OF_LICENCES,
+    **SCENES_OF_PROFILES,
     ("alert", "ack"): incoming,
     ("alert", "amend"): outgoing,
     ("alert", "answer"): question,

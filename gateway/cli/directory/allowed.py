@@ -18,6 +18,7 @@ _MESSAGES = {
     MessageType.ALERT: N_("alerts"),
     MessageType.LIST_EVENT: N_("watchlist entries"),
     MessageType.LICENCE_EVENT: N_("licences and their uses"),
+    MessageType.RISK_PROFILE_EVENT: N_("risk profiles and what they came to"),
     MessageType.LICENCE_QUERY: N_("queries whether a licence covers goods"),
     MessageType.LICENCE_ANSWER: N_("answers to that with yes, no or partly"),
     MessageType.HISTORY_QUERY: N_("queries about shipments"),

@@ -239,7 +239,7 @@ def rules(
     found = target.run(lambda client: client.history.rules(with_outcomes=True))
     output = Output(as_json)
     if rule:
-        wanted = next((each for each in found.rules if each.rule_id == rule.upper()), None)
+        wanted = next((each for each in found.rules if each.rule_id.upper() == rule.upper()), None)
         if wanted is None:
             raise OptionError(_("there is no rule {rule}: gateway history rules lists them", rule=repr(rule)))
         if as_json:

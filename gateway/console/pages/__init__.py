@@ -30,6 +30,7 @@ from gateway.console.pages import (
     people,
     preferences,
     provider,
+    risk_profiles,
     shown,
     sign_in,
     uploads,
@@ -64,6 +65,7 @@ ROUTES: Final[Sequence[Route]] = [
     *watchlists.routes,
     *law.routes,
     *licences.routes,
+    *risk_profiles.routes,
     *notifications.routes,
     *notification_rules.routes,
     *operations.routes,
@@ -82,6 +84,7 @@ NAVIGATION: Final[Sequence[NavigationEntry]] = [
     watchlists.navigation,
     law.navigation,
     licences.navigation,
+    risk_profiles.navigation,
 ]
 """Entries of the menu; `NavigationEntry.order` sorts them."""
 

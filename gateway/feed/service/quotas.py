@@ -33,6 +33,8 @@ class Stored(StrEnum):
     """Likewise of its feed of lists, apart, so that a long list doesn't stop alerts."""
     LICENCES = Channel.LICENCES.value
     """Likewise of its feed of licences."""
+    RISK_PROFILES = Channel.RISK_PROFILES.value
+    """Likewise of its feed of risk profiles."""
     QUESTIONS = "questions"
     """Its signed questions that were answered, with their statements."""
     ANSWERS = "answers"
@@ -58,6 +60,7 @@ DEFAULT_BOUNDS: Mapping[Stored, Bound] = {
     Stored.ALERTS: Bound(5_000_000, 10_240 * MIB),
     Stored.WATCHLIST: Bound(5_000_000, 10_240 * MIB),
     Stored.LICENCES: Bound(1_000_000, 2_048 * MIB),
+    Stored.RISK_PROFILES: Bound(10_000, 256 * MIB),
     Stored.QUESTIONS: Bound(1_000_000, 2_048 * MIB),
     Stored.ANSWERS: Bound(5_000_000, 20_480 * MIB),
     Stored.MATCHES: Bound(1_000_000, 4_096 * MIB),

@@ -24,7 +24,7 @@ from gateway.history.rpc.recording_process import CheckedItems, RecordChecks
 from gateway.history.service.backlog import Lag
 from gateway.history.service.control_changes import ControlChanges
 from gateway.history.service.control_suggestions import ControlSuggestions
-from gateway.history.service.risk import RiskQueries, risks_of
+from gateway.history.service.risk import RiskQueries, RulesInForce, risks_of
 from gateway.history.service.search import HistorySearch, RecordReading
 from gateway.history.tables import holds
 from gateway.risk.rule_engine import RuleEngine
@@ -52,7 +52,7 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServiceServicer):
         index: IndexWait,
         fanout: HistoryFanout,
         trace: Trace,
-        rules: RuleEngine,
+        rules: RulesInForce,
         suggestions: ControlSuggestions,
         control_changes: ControlChanges,
         database: Database,
@@ -158,10 +158,15 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServiceServicer):
         return await asyncio.to_thread(self._control_changes.list, request)
 
     async def ListRules(self, request: pb.ListRulesRequest, context: Context) -> pb.ListRulesResponse:
-        response = pb.ListRulesResponse(rules=self._rules.describe(), version=self._rules.version)
+        rules = await asyncio.to_thread(self._read_rules)
+        response = pb.ListRulesResponse(rules=rules.describe(), version=rules.version)
         if request.with_outcomes:
             await asyncio.to_thread(self._risks.outcomes, response.rules)
         return response
+
+    def _read_rules(self) -> RuleEngine:
+        with self._database.read() as conn:
+            return self._rules.read(conn)
 
     async def PlaceHold(self, request: pb.PlaceHoldRequest, context: Context) -> pb.PlaceHoldResponse:
         validate(request)

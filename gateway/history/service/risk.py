@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection
@@ -36,6 +36,7 @@ from gateway.risk.facts.consignments import hs6_of
 from gateway.risk.facts.findings import EarlierFindings, Outcomes, outcome_of
 from gateway.risk.learning import learned_threshold, lift
 from gateway.risk.rule_engine import RuleEngine
+from gateway.risk.rule_file import Rule
 from gateway.v1 import history_service_pb2, shipment_pb2, trace_pb2
 
 log = logging.getLogger(__name__)
@@ -101,12 +102,37 @@ class SiblingSearch:
             return [record.shipment for record in current_records(conn, ids)]
 
 
+AdoptedRules = Callable[[Connection], tuple[Rule, ...]]
+"""Reads the rules of partners' risk profiles that are in force here."""
+
+
+def no_adopted_rules(_conn: Connection) -> tuple[Rule, ...]:
+    """None."""
+    return ()
+
+
+class RulesInForce:
+    """A node's own rules with those of adopted profiles; these may change with each transaction."""
+
+    def __init__(self, rules: RuleEngine, adopted: AdoptedRules) -> None:
+        self._own, self._adopted = rules, adopted
+        self._known: tuple[tuple[Rule, ...], RuleEngine] = ((), rules)
+
+    def read(self, conn: Connection) -> RuleEngine:
+        """The rules as they are now."""
+        adopted, (before, engine) = self._adopted(conn), self._known
+        if adopted != before:
+            engine = self._own.with_rules(adopted) if adopted else self._own
+            self._known = adopted, engine
+        return engine
+
+
 class RiskScreening:
     """Evaluates the rules in a worker process; reads only."""
 
-    def __init__(self, database: Database, *, rules: RuleEngine) -> None:
+    def __init__(self, database: Database, *, rules: RuleEngine, adopted: AdoptedRules = no_adopted_rules) -> None:
         self._database = database
-        self._rules = rules
+        self._rules = RulesInForce(rules, adopted)
         self._siblings = SiblingSearch(database, rules=rules)
         self._licences = PresentedLicences(database)
 
@@ -125,17 +151,20 @@ class RiskScreening:
                 return None
             records = list(current_shipments(conn, logged))
             earlier = EarlierOutcomes(conn)
-            hits = [(record.position, hit) for record in records for hit in self._screened(record, earlier)]
+            rules = self._rules.read(conn)
+            hits = [(record.position, hit) for record in records for hit in self._screened(rules, record, earlier)]
         outcomes = [outcome for record in records if (outcome := _outcome(record)) is not None]
         positions, ids = tuple(record.position for record in records), tuple(record.record_id for record in records)
         return RiskBatch(after, logged[-1].position, positions, tuple(hits), ids, tuple(outcomes))
 
-    def _screened(self, record: CurrentShipment, earlier: EarlierFindings) -> Sequence[trace_pb2.Discrepancy]:
+    def _screened(
+        self, rules: RuleEngine, record: CurrentShipment, earlier: EarlierFindings
+    ) -> Sequence[trace_pb2.Discrepancy]:
         """Hits on one record; a failure is logged and delays no other record."""
         try:
             shipment = record.shipment
             licences = self._licences.of(shipment)
-            return self._rules.screen(shipment, self._siblings.of(shipment), licences, earlier=earlier)
+            return rules.screen(shipment, self._siblings.of(shipment), licences, earlier=earlier)
         except StoreUnavailableError:
             raise  # else the record would pass as evaluated
         except Exception:

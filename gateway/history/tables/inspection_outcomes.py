@@ -9,7 +9,7 @@ from sqlalchemy import BindParameter, Connection, bindparam, delete, func, selec
 
 from gateway.db.statements import Prepared, PreparedList, insert_rows
 from gateway.history.codec.batches import RecordOutcome
-from gateway.history.tables.schema import inspection_outcomes, record_log, risk_hits, shipments
+from gateway.history.tables.schema import inspection_outcomes, record_log, record_progress, risk_hits, shipments
 from gateway.risk.facts.findings import Outcomes
 
 WHOLE_RECORD = ""
@@ -81,3 +81,33 @@ def inspected_hits(conn: Connection, rule_id: str, limit: int) -> Sequence[tuple
         .limit(limit)
     )
     return [(message, bool(confirmed)) for message, confirmed in conn.execute(statement)]
+
+
+def hits_since(conn: Connection, rule_id: str, since_ms: int) -> tuple[int, Outcomes]:
+    """Records that were recorded since a time and have a hit of a rule, and the inspected ones of them."""
+    records = (
+        select(shipments.c.record_id, inspection_outcomes.c.confirmed)
+        .select_from(risk_hits)
+        .join(record_log, _LOGGED)
+        .join(shipments, _OF_NEWEST)
+        .outerjoin(inspection_outcomes, _OF_RECORD)
+        .where(risk_hits.c.rule_id == rule_id, record_log.c.recorded_at >= since_ms)
+        .distinct()
+        .subquery()
+    )
+    confirmed = records.c.confirmed
+    statement = select(func.count(), func.count(confirmed), func.coalesce(func.sum(confirmed), 0)).select_from(records)
+    hits, inspected, found = conn.execute(statement).one()
+    return int(hits), Outcomes(int(inspected), int(found))
+
+
+def evaluated_since(conn: Connection, since_ms: int) -> int:
+    """Records that were recorded since a time and are evaluated, in their newest revision."""
+    evaluated = select(record_progress.c.evaluated_position).scalar_subquery()
+    statement = (
+        select(func.count())
+        .select_from(shipments)
+        .join(record_log, record_log.c.position == shipments.c.position)
+        .where(record_log.c.recorded_at >= since_ms, shipments.c.position <= evaluated)
+    )
+    return int(conn.execute(statement).scalar_one())

@@ -73,6 +73,12 @@ _LOG_AFTER = Prepared(
     .order_by(record_log.c.position)
     .limit(bindparam("most"))
 )
+_LOG_BEFORE = Prepared(
+    select(record_log)
+    .where(record_log.c.position < bindparam("before"))
+    .order_by(record_log.c.position.desc())
+    .limit(bindparam("most"))
+)
 _RECORDED_AFTER = Prepared(
     select(record_log.c.recorded_at)
     .where(record_log.c.position > bindparam("after"))
@@ -142,6 +148,11 @@ def append(conn: Connection, rows: Sequence[LogRow]) -> None:
 def log_after(conn: Connection, position: int, limit: int) -> list[LogRow]:
     """Items after a position."""
     return [LogRow(*row) for row in _LOG_AFTER(conn, after=position, most=limit)]
+
+
+def log_before(conn: Connection, position: int, limit: int) -> list[LogRow]:
+    """Items before a position, newest first."""
+    return [LogRow(*row) for row in _LOG_BEFORE(conn, before=position, most=limit)]
 
 
 def recorded_after(conn: Connection, position: int) -> int:

@@ -33,7 +33,7 @@ from gateway.history.service.answers import QueryService
 from gateway.history.service.control_changes import ControlChanges
 from gateway.history.service.control_suggestions import ControlSuggestions
 from gateway.history.service.queries import QuerySigner
-from gateway.history.service.risk import SiblingSearch
+from gateway.history.service.risk import RulesInForce, SiblingSearch
 from gateway.licences.service.presented import PresentedLicences
 from gateway.link_analysis.commands import forget_records
 from gateway.link_analysis.service.records import LINK_NAMES
@@ -42,6 +42,8 @@ from gateway.node.roles import Roles
 from gateway.node.settings import HistorySettings
 from gateway.node.workers.history import FOLLOW_ALERTS, TEXTS_DEADLINE_S, history_handlers
 from gateway.node.workers.recording import recording_handlers
+from gateway.risk_profiles.rpc.trial_process import SLICE_TIMEOUT_S, TRY_PROFILE
+from gateway.risk_profiles.service.state import adopted_rules
 from gateway.rpc.peers import Peers
 from gateway.rpc.workers.worker_process import WorkerProcess
 from gateway.tlog.note import Signer
@@ -81,7 +83,12 @@ class History:
         self._origin = records_feed(federation, node)
         self._writer, self._notifier = writer, notifier
         rules = rule_sources(settings)
-        further = {**HANDLER_DEADLINES_S, FOLLOW_ALERTS: TEXTS_DEADLINE_S, LINK_NAMES: NAMES_TIMEOUT_S}
+        further = {
+            **HANDLER_DEADLINES_S,
+            FOLLOW_ALERTS: TEXTS_DEADLINE_S,
+            LINK_NAMES: NAMES_TIMEOUT_S,
+            TRY_PROFILE: SLICE_TIMEOUT_S,
+        }
         self._process = IndexProcess(database, history_handlers, (database_url, rules), further=further)
         self._checks = RecordChecks(recording_handlers, settings.retention_days)
         self.standby = standby_of(settings, database)
@@ -120,7 +127,7 @@ class History:
             index=index,
             fanout=self.fanout,
             trace=self._tracer(node, database, trust, clock).trace,
-            rules=self.rules,
+            rules=RulesInForce(self.rules, adopted_rules),
             control_changes=self.control_changes,
             suggestions=ControlSuggestions(self.rules.controls.goods, clock=clock),
             database=database,

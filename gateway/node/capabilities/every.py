@@ -15,6 +15,7 @@ from gateway.node.capabilities.link_analysis import link_analysis
 from gateway.node.capabilities.notifications import notifications
 from gateway.node.capabilities.parts import NodeParts
 from gateway.node.capabilities.persons import start_persons
+from gateway.node.capabilities.risk_profiles import risk_profiles
 from gateway.persons.service.pseudonyms import Pseudonyms
 from gateway.rpc.workers.worker_process import WorkerProcess
 from gateway.trust.rules.audit import AuditSink
@@ -49,6 +50,7 @@ async def start_capabilities(
             audit=audit,
         ),
         notifications(parts, visibility=visibility, controls=history.control_changes),
+        risk_profiles(parts, process=history.names_process),
         link_analysis(parts, history=history, watchlists=watchlists),
     ]
     return Capabilities.of([*on, _following(parts, Capabilities.of(on), process=history.names_process)])

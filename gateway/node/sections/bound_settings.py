@@ -28,6 +28,8 @@ class QuotaSettings(Section):
     watchlist_mib: int = Field(default=10_240, ge=8, description="MiB of these entries and of their refusals.")
     licence_entries: int = Field(default=1_000_000, ge=1, description="Entries of its feed of licences.")
     licence_mib: int = Field(default=2_048, ge=8, description="MiB of these entries and of their refusals.")
+    risk_profile_entries: int = Field(default=10_000, ge=1, description="Entries of its feed of risk profiles.")
+    risk_profile_mib: int = Field(default=256, ge=8, description="MiB of these entries and of their refusals.")
     questions: int = Field(default=1_000_000, ge=1, description="Its questions about shipments that are answered.")
     question_mib: int = Field(default=2_048, ge=1, description="MiB of these questions with their statements.")
     answer_records: int = Field(default=5_000_000, ge=1, description="Records in its answers to this node.")

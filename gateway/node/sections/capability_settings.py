@@ -34,6 +34,17 @@ class LicenceSettings(Section):
     )
 
 
+class RiskProfileSettings(Section):
+    """Risk profiles that are offered to partners and adopted from them."""
+
+    four_eyes: bool = Field(
+        default=True, description="Changes take effect when a second person has approved them; so it is by default."
+    )
+    least_count: int = Field(
+        default=10, ge=0, le=1_000, description="Numbers below this are withheld in reports; 0 for none."
+    )
+
+
 class LinkAnalysisSettings(Section):
     """Connections between the parties and things that alerts, lists and shipments name."""
 

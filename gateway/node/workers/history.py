@@ -17,6 +17,7 @@ from gateway.history.rpc.index_process import EVALUATE, INDEX, NAMES
 from gateway.link_analysis.service.records import LINK_NAMES
 from gateway.node.assembly.history_rules import RuleSources, load_rules
 from gateway.node.workers.collection import collect_seldom
+from gateway.risk_profiles.rpc.trial_process import TRY_PROFILE
 from gateway.rpc.workers.worker_main import Handlers
 
 FOLLOW_ALERTS = "alerts"
@@ -42,17 +43,21 @@ def history_handlers(database_url: str, rules: RuleSources) -> Iterator[Handlers
     from gateway.history.service.risk import RiskScreening  # noqa: PLC0415
     from gateway.link_analysis.service.indexer import LinkIndexer  # noqa: PLC0415
     from gateway.link_analysis.tables import terms  # noqa: PLC0415
+    from gateway.risk_profiles.service.state import adopted_rules  # noqa: PLC0415
+    from gateway.risk_profiles.service.trial import ProfileTrial  # noqa: PLC0415
 
     os.nice(HISTORY_NICENESS)
     with closing(Database(database_url)) as database:
         planner = AlertSearchPlanner(database)
+        engine = load_rules(rules)
         collect_seldom()
         yield {
             FOLLOW_ALERTS: partial(_prepare_texts, database, {SEARCH_INDEX: AlertIndexer(), LINK_INDEX: LinkIndexer()}),
             PLAN_SEARCH: planner.plan,
             MATCH_NAMES: planner.matching,
             INDEX: HistoryIndexer(database).next,
-            EVALUATE: RiskScreening(database, rules=load_rules(rules)).next,
+            EVALUATE: RiskScreening(database, rules=engine, adopted=adopted_rules).next,
+            TRY_PROFILE: ProfileTrial(database, rules=engine).slice,
             NAMES: NameSearch(database).find,
             LINK_NAMES: NameSearch(database, terms).find,
         }

@@ -31,11 +31,16 @@ class MessageType(StrEnum):
     """Queries whether a licence covers goods: the sender may ask the recipient."""
     LICENCE_ANSWER = "LicenceAnswer"
     """Answers to that with yes, no or partly alone, from the sender to the recipient."""
+    RISK_PROFILE_EVENT = "RiskProfileEvent"
+    """Risk profiles that the sender offers; in return their adoption, and what their hits came to."""
     FILE = "AttachedFile"
     """Evidence files, from the sender to the recipient, when the recipient asks for one."""
 
 
-AGREED_CHANNELS: Mapping[Channel, MessageType] = {Channel.LICENCES: MessageType.LICENCE_EVENT}
+AGREED_CHANNELS: Mapping[Channel, MessageType] = {
+    Channel.LICENCES: MessageType.LICENCE_EVENT,
+    Channel.RISK_PROFILES: MessageType.RISK_PROFILE_EVENT,
+}
 """Channels that gateways of earlier versions don't know, by the message type whose agreement says that both do."""
 
 FEED_EPOCHS = "feed_epochs"

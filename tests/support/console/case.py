@@ -24,6 +24,7 @@ from gateway.v1.watchlist_service_pb2 import ProposedEntry, ProposedWithdrawal
 from tests.support.federation import NODES, PATIENCE_S, Federation, eventually
 from tests.support.licences import NUMBER, REEXPORTED, licence_content, reference
 from tests.support.nodes import listed_content
+from tests.support.risk_profiles import ID, profile
 
 LIST = "minerals"
 SETTINGS = f"""
@@ -58,6 +59,7 @@ class Case:
         hit_of_mo, hit_of_hk: hits on entries of cn's list that mo and hk reported, and cn hasn't answered.
         licence: number of a licence of cn for hk, of which more was drawn at both than it allows; an amendment of it
             waits as `licence_proposal`.
+        profile: id of a risk profile of cn that hk has; a new version of it waits as `profile_proposal`.
         with_file: an alert of cn with an X-ray picture, which hk has fetched; `file` is its digest in hexadecimal.
     """
 
@@ -74,6 +76,8 @@ class Case:
     records: dict[str, str]
     licence: str
     licence_proposal: str
+    profile: str
+    profile_proposal: str
     with_file: AlertReference
     file: str
 
@@ -94,6 +98,7 @@ async def play(federation: Federation, *, proposer: Acting, approver: Acting) ->
     async with proposer as officer, approver as supervisor:
         proposal_id, entry_id = await _list(federation, officer, supervisor)
         licence_proposal = await _licence(federation, supervisor)
+        profile_proposal = await _profile(federation, supervisor)
     of_a_consignee = await _publish(federation, "cn", story.alert_of_a_consignee(now), "hk")
     closed = await _closed(federation, now)
     unread, question_id = await _unread(federation, now)
@@ -119,6 +124,8 @@ async def play(federation: Federation, *, proposer: Acting, approver: Acting) ->
         records,
         licence=NUMBER,
         licence_proposal=licence_proposal,
+        profile=ID,
+        profile_proposal=profile_proposal,
         with_file=with_file,
         file=file,
     )
@@ -221,6 +228,20 @@ async def _licence(federation: Federation, supervisor: GatewayClient) -> str:
         longer = licence_content(valid_until="2026-12-31")
         amended = await cn.licences.amend(NUMBER, 1, longer, effective_on="2026-07-01", note="Until the year's end")
     return amended.proposal_id
+
+
+async def _profile(federation: Federation, supervisor: GatewayClient) -> str:
+    """A risk profile of cn that hk has; id of a proposal of its next version."""
+    async with federation.client("cn", "analyst") as cn, federation.client("hk", "analyst") as hk:
+        offered = await cn.risk_profiles.offer(profile(), note="First profile of the year")
+        await supervisor.risk_profiles.decide(offered.proposal_id, approve=True, remarks="Compared with the file")
+
+        async def arrived() -> bool:
+            return bool([listed async for listed in hk.risk_profiles.all()])
+
+        await eventually(arrived, what="cn's risk profile at hk")
+        waiting = await cn.risk_profiles.offer(profile(version=2, title="Heavier zinc"), note="Fewer hits")
+    return waiting.proposal_id
 
 
 async def _hit(federation: Federation, node: str, entry_id: str) -> str:

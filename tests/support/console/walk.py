@@ -93,6 +93,8 @@ ADDRESSES: Mapping[str, Addresses] = {
     "/watchlists/amend/{list_name}/{entry_id:path}": lambda case: [f"/watchlists/amend/minerals/{case.entry_id}"],
     "/watchlists/withdraw/{list_name}/{entry_id:path}": lambda case: [f"/watchlists/withdraw/minerals/{case.entry_id}"],
     "/licences/proposals/{proposal_id}": lambda case: [f"/licences/proposals/{case.licence_proposal}"],
+    "/risk-profiles/proposals/{proposal_id}": lambda case: [f"/risk-profiles/proposals/{case.profile_proposal}"],
+    "/risk-profiles/{offerer}/{profile_id}": lambda case: [f"/risk-profiles/cn/{case.profile}"],
     "/licences/{issuer}/{number:path}": lambda case: [f"/licences/cn/{case.licence}"],
     "/notifications/rules/{scope}/{at}": lambda case: [
         "/notifications/rules/own/new",

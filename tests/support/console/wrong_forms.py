@@ -27,6 +27,7 @@ NOT_SENT: Final[Mapping[str, str]] = {
     r"/sign-in": "each failure counts against the person; tests/console/test_persons.py",
     r"/account/password": "each failure counts against the person; tests/console/test_persons.py",
     r"/account/zone|/inbox/layout|(/inbox|/alerts/.*)/assign": "choices alone",
+    r"/risk-profiles/cn/.*": "right while it is empty; tests/console/test_risk_profiles.py",
     r"/alerts/.*/notes": "any text is a note",
 }
 """Forms that aren't sent, by their address."""
@@ -34,7 +35,9 @@ NOT_SENT: Final[Mapping[str, str]] = {
 ANY_TEXT: Final = r"/operations/link/(suspend|resume)|/alerts/.*/files/.*/erase|/watchlists/matches/alike/.*"
 """Forms that any text makes right; they are sent empty alone."""
 
-ONLY_WRONG: Final = r"/notifications/rules/own/new|/watchlists/(proposals|matches)/.*|/licences/proposals/.*"
+ONLY_WRONG: Final = (
+    r"/notifications/rules/own/new|/watchlists/(proposals|matches)/.*|(/licences|/risk-profiles)/proposals/.*"
+)
 """Forms that are right once everything is chosen; they are sent in the other ways."""
 
 EVERYTHING: Final = "nonsense, everything chosen"

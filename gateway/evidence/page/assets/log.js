@@ -17,8 +17,8 @@ const ED25519 = 0x01;
 const COSIGNATURE = 0x04;
 const ML_DSA_44 = 0x06;
 
-const KEPT = ["lists", "records", "audit", "licence-register"];
-const CHANNELS = ["alerts-a", "alerts-b", "alerts", "watchlist", "licences", ...KEPT];
+const KEPT = ["lists", "records", "audit", "licence-register", "profile-register"];
+const CHANNELS = ["alerts-a", "alerts-b", "alerts", "watchlist", "licences", "risk-profiles", ...KEPT];
 const MAX_ORIGIN_CHARS = 340;
 const NODE = /^[a-z][a-z0-9-]{0,31}$/;
 const FEDERATION = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/;

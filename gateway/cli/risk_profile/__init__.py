@@ -1,0 +1,1 @@
+"""`gateway risk-profile`: own risk profiles and those of partners."""

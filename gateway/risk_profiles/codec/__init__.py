@@ -1,0 +1,1 @@
+"""Risk profile events: bytes to values and back."""

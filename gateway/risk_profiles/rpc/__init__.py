@@ -1,0 +1,1 @@
+"""Serves risk profiles over gRPC."""

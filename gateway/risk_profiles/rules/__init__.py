@@ -1,0 +1,1 @@
+"""Which small numbers a report withholds; pure."""

@@ -1,0 +1,1 @@
+"""Reads risk profiles, tries them on own records, and counts what their hits came to."""

@@ -1,0 +1,36 @@
+"""A partner's risk profile as an analyst tries and adopts it, and the second person who decides that."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from tests.support.console.case import Case
+from tests.support.console.desk import Desks
+
+
+def test_a_profile_is_tried_and_adopted_by_two_persons(desk: Desks, case: Case) -> None:
+    analyst = desk("hk", "analyst")
+    page = analyst.open("/risk-profiles")
+    page.get_by_role("link", name=case.profile).click()
+    expect(page.get_by_text("net_kg > t.least_kg")).to_be_visible()
+    analyst.assert_accessible()
+    page.get_by_label("net mass").fill("5")
+    with analyst.expecting("status of 422"):
+        page.get_by_role("button", name="Try").click()
+        expect(page.get_by_role("alert")).to_contain_text("A number from 1000 to 100000.")
+    page.get_by_label("net mass").fill("2000")
+    page.get_by_role("button", name="Try").click()
+    expect(page.get_by_role("heading", name="Trial on own records")).to_be_visible()
+    expect(page.get_by_label("net mass")).to_have_value("2000")
+    page.get_by_role("button", name="Adopt").click()
+    expect(page.get_by_text("It is done, or waits for a second person")).to_be_visible()
+
+    supervisor = desk("hk", "supervisor")
+    page = supervisor.open("/risk-profiles")
+    page.get_by_role("link", name=f"Adopt risk profile cn/{case.profile}").click()
+    expect(page.get_by_text("least_kg 2000")).to_be_visible()
+    supervisor.assert_accessible()
+    page.get_by_label("Reject").check()
+    page.get_by_label("Remarks").fill("It would hit too much")
+    page.get_by_role("button", name="Decide").click()
+    expect(page.get_by_text("The proposal was rejected.")).to_be_visible()
