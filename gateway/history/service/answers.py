@@ -8,7 +8,8 @@
 5. once: its id wasn't answered before, so that one id never has two signed answers; and the asker's quota of the day
    has room for it.
 6. agreement: history.service.terms allows it; a further page goes on from an answer to the same node.
-7. search: newest first, by the fields of the agreement's classes alone; each record lists the fields that the agreement
+7. search: newest first, by the fields of the agreement's classes alone, without records whose own release list doesn't
+   name the asker; each record lists the fields that the agreement
    withholds, whether the record has them or not. Where the query asks for it, links of what was found are followed.
 8. statement: a checkpoint over the records' bytes in order, signed by this node under the name
    `<federation>/<answerer>/<asker>/history/<query id>`; it says whether records that may match aren't indexed yet, and
@@ -184,6 +185,7 @@ class SignedAnswer:
             query.criteria,
             alternatives=query.alternatives,
             classes=terms.field_classes,
+            asker=query.asker,
             before=page.before_position if page else 0,
             as_of=page.as_of_position if page else 0,
             recorded=page.recorded_position if page else 0,

@@ -44,11 +44,13 @@ class SearchPlan:
     Attributes:
         names: the matching recorded names, by key.
         classes: disclosure classes that the searcher may have.
+        asker: the partner that searches; empty: our node.
     """
 
     alternatives: Sequence[KeyCriteria]
     names: Mapping[int, history_pb2.NameMatch]
     classes: frozenset[FieldClass]
+    asker: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +136,11 @@ def require_exact(criteria: history_pb2.SearchCriteria, rule: str, message: str)
         raise InvalidRequestError(violations)
 
 
-def filter_of(criteria: history_pb2.SearchCriteria) -> RecordFilter:
-    """The criteria that aren't keys."""
+def filter_of(criteria: history_pb2.SearchCriteria, asker: str = "") -> RecordFilter:
+    """The criteria that aren't keys, for a partner that asks."""
     return RecordFilter(
         to_ms(criteria.declared_from) if criteria.HasField("declared_from") else 0,
         to_ms(criteria.declared_until) if criteria.HasField("declared_until") else 0,
         tuple(criteria.procedures),
+        asker,
     )

@@ -170,6 +170,7 @@ class HistorySearch:
         *,
         alternatives: Sequence[history_pb2.SearchCriteria] = (),
         classes: Collection[FieldClass] = _ALL_CLASSES,
+        asker: str = "",
         before: int = 0,
         as_of: int = 0,
         recorded: int = 0,
@@ -185,6 +186,8 @@ class HistorySearch:
             criteria, alternatives: valid by the contract; a record matches by any of them.
             classes: disclosure classes that the searcher may have. What is in other fields finds no record and stands
                 in none.
+            asker: the partner that searches, to which records that name others are as if they weren't there; empty: our
+                node.
             as_of: only items up to this position; 0: all indexed ones.
             recorded: of a further page, `Chunk.recorded` of the page before.
             whole: no record if more than `limit` items match.
@@ -197,7 +200,7 @@ class HistorySearch:
         require_all_narrow(criteria, alternatives)
         left, position, size = min(limit or DEFAULT_LIMIT, MAX_LIMIT), before or NEWEST, FIRST_CHUNK
         most, found = left, list[history_pb2.HistoryRecord]()
-        plan, last, backlog = self._plan([criteria, *alternatives], classes), False, None
+        plan, last, backlog = self._plan([criteria, *alternatives], classes, asker), False, None
         newest = self._newest()
         while not last:
             with self._reads.searching() as conn:  # yield outside: a caller that leaves would roll it back
@@ -219,7 +222,7 @@ class HistorySearch:
                 lag, links = backlog.lag, FollowedLinks()
                 found += () if follow is None else records
                 if follow is not None and last and found and not position and not lag.records:
-                    page = FollowedPage(state, frozenset(classes), as_of, recorded, most)
+                    page = FollowedPage(state, frozenset(classes), asker, as_of, recorded, most)
                     find = partial(self._found, conn, page)
                     links = follow_links(found, [criteria, *alternatives], self._links(), find, may=follow, limit=most)
             messages, removed = [*part.messages, *links.messages], part.removed + links.removed
@@ -237,7 +240,7 @@ class HistorySearch:
         self, conn: Connection, page: FollowedPage, criteria: Sequence[history_pb2.SearchCriteria]
     ) -> FoundRecords:
         """What any of these criteria finds in the same state."""
-        plan = self._plan(criteria, page.classes)
+        plan = self._plan(criteria, page.classes, page.asker)
         backlog = Backlog.read(conn, plan, page.as_of, page.recorded, newest=page.state.newest)
         messages: list[history_service_pb2.SearchShipmentsResponse] = []
         position, left, size, removed = page.as_of + 1, page.limit, FIRST_CHUNK, 0
@@ -292,10 +295,15 @@ class HistorySearch:
                 revision.digest = wire.salted_digest(logged.salt, logged.content)
         return RecordReading(response, last)
 
-    def _plan(self, criteria: Sequence[history_pb2.SearchCriteria], classes: Collection[FieldClass]) -> SearchPlan:
+    def _plan(
+        self, criteria: Sequence[history_pb2.SearchCriteria], classes: Collection[FieldClass], asker: str = ""
+    ) -> SearchPlan:
         names: dict[int, history_pb2.NameMatch] = {}
         return SearchPlan(
-            [self._key_criteria(alternative, names, classes) for alternative in criteria], names, frozenset(classes)
+            [self._key_criteria(alternative, names, classes, asker) for alternative in criteria],
+            names,
+            frozenset(classes),
+            asker,
         )
 
     def _key_criteria(
@@ -303,6 +311,7 @@ class HistorySearch:
         criteria: history_pb2.SearchCriteria,
         names: dict[int, history_pb2.NameMatch],
         classes: Collection[FieldClass],
+        asker: str,
     ) -> KeyCriteria:
         codes = [self._substances.codes(substance) for substance in criteria.substances]
         exact = sets = keys_wire.key_sets(criteria, classes=classes, substance_codes=codes)
@@ -312,7 +321,7 @@ class HistorySearch:
             names.update(matches)
             sets = [list(matches), *sets]
             exact = exact if may_be_named else [[]]
-        return KeyCriteria(sets if all(sets) else [], filter_of(criteria), exact, bool(criteria.party_names))
+        return KeyCriteria(sets if all(sets) else [], filter_of(criteria, asker), exact, bool(criteria.party_names))
 
     def _part(
         self, conn: Connection, plan: SearchPlan, state: CellsState, *, before: int, as_of: int, limit: int
@@ -339,6 +348,8 @@ class HistorySearch:
             matched=of_rows if several else (),
             names=plan.names,
         )
+        for record in records_in(messages) if plan.asker else ():
+            record.shipment.ClearField("releasable_to")  # before its size counts
         count = sum(len(message.records.records) for message in messages)
         if plan.classes >= _ALL_CLASSES:
             size = sum(len(row.content) for row in rows)

@@ -83,7 +83,9 @@ class History:
         rules = rule_sources(settings)
         further = {**HANDLER_DEADLINES_S, FOLLOW_ALERTS: TEXTS_DEADLINE_S, LINK_NAMES: NAMES_TIMEOUT_S}
         self._process = IndexProcess(database, history_handlers, (database_url, rules), further=further)
-        self._checks = RecordChecks(recording_handlers, settings.retention_days)
+        self._checks = RecordChecks(
+            recording_handlers, settings.retention_days, members=lambda: trust().directory.nodes
+        )
         self.standby = standby_of(settings, database)
         self.search = search_of(
             settings, database, node, names=self._process.names, links=LinkQuestions, reads=self.standby
