@@ -186,6 +186,7 @@ class SignedAnswer:
             alternatives=query.alternatives,
             classes=terms.field_classes,
             asker=query.asker,
+            span=span_of(query),
             before=page.before_position if page else 0,
             as_of=page.as_of_position if page else 0,
             recorded=page.recorded_position if page else 0,
@@ -323,6 +324,11 @@ def answered_row(
         note=verified.note,
         statement=statement,
     )
+
+
+def span_of(query: history_pb2.HistoryQuery) -> tuple[int, int]:
+    """The span of time in which a record's last match is wanted, milliseconds since 1970; 0: no bound."""
+    return to_ms(query.match_declared_from), to_ms(query.match_declared_until)
 
 
 def forget_third_alerts(shipment: shipment_pb2.Shipment, query: history_pb2.HistoryQuery) -> None:

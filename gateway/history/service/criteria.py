@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from gateway.contract.identification import shipment_keys as keys_wire
 from gateway.contract.identification.shipment_keys import KeySets
-from gateway.contract.messages import to_ms
+from gateway.contract.messages import to_ms, to_timestamp
 from gateway.errors import InvalidRequestError, Violation
 from gateway.history.codec import shipments as wire
 from gateway.history.tables import shipment_search
@@ -29,12 +29,14 @@ class KeyCriteria:
     Attributes:
         exact_sets: without names; an empty set matches nothing.
         has_names: whether a name is asked for too.
+        hit_filter: the filter, of the span of time in which a record's last match is wanted.
     """
 
     key_sets: KeySets
     record_filter: RecordFilter
     exact_sets: KeySets
     has_names: bool
+    hit_filter: RecordFilter
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +84,8 @@ def matching_positions(conn: Connection, plan: SearchPlan, before: int, limit: i
     positions: set[int] = set()
     for criteria in plan.alternatives:
         if criteria.key_sets:
-            sets, record_filter = criteria.key_sets, criteria.record_filter
-            positions.update(shipment_search.search(conn, sets, record_filter, before=before, limit=limit, state=state))
+            sets, hit_filter = criteria.key_sets, criteria.hit_filter
+            positions.update(shipment_search.search(conn, sets, hit_filter, before=before, limit=limit, state=state))
     return sorted(positions, reverse=True)[:limit]
 
 
@@ -144,3 +146,14 @@ def filter_of(criteria: history_pb2.SearchCriteria, asker: str = "") -> RecordFi
         tuple(criteria.procedures),
         asker,
     )
+
+
+def declared_within(criteria: history_pb2.SearchCriteria, span: tuple[int, int]) -> history_pb2.SearchCriteria:
+    """The criteria for a span, for a partner of an earlier version: any revision counts that was declared in it."""
+    within, bounds = history_pb2.SearchCriteria(), filter_of(criteria).within(*span)
+    within.CopyFrom(criteria)
+    if bounds.declared_from:
+        within.declared_from.CopyFrom(to_timestamp(bounds.declared_from))
+    if bounds.declared_until:
+        within.declared_until.CopyFrom(to_timestamp(bounds.declared_until))
+    return within

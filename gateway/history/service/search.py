@@ -32,6 +32,7 @@ from gateway.history.service.following import (
     NextCriteria,
     follow_links,
 )
+from gateway.history.service.last_matches import declared_at, last_matches, newest_hits
 from gateway.history.service.losses import concerns
 from gateway.history.service.record_messages import record_messages, records_in
 from gateway.history.tables import cells, shipment_search, shipments
@@ -172,6 +173,7 @@ class HistorySearch:
         classes: Collection[FieldClass] = _ALL_CLASSES,
         asker: str = "",
         before: int = 0,
+        span: tuple[int, int] = (0, 0),
         as_of: int = 0,
         recorded: int = 0,
         limit: int = 0,
@@ -188,6 +190,8 @@ class HistorySearch:
                 in none.
             asker: the partner that searches, to which records that name others are as if they weren't there; empty: our
                 node.
+            span: only records whose last match was declared from and until (exclusive), milliseconds since 1970; 0: no
+                bound.
             as_of: only items up to this position; 0: all indexed ones.
             recorded: of a further page, `Chunk.recorded` of the page before.
             whole: no record if more than `limit` items match.
@@ -200,7 +204,7 @@ class HistorySearch:
         require_all_narrow(criteria, alternatives)
         left, position, size = min(limit or DEFAULT_LIMIT, MAX_LIMIT), before or NEWEST, FIRST_CHUNK
         most, found = left, list[history_pb2.HistoryRecord]()
-        plan, last, backlog = self._plan([criteria, *alternatives], classes, asker), False, None
+        plan, last, backlog = self._plan([criteria, *alternatives], classes, asker, span), False, None
         newest = self._newest()
         while not last:
             with self._reads.searching() as conn:  # yield outside: a caller that leaves would roll it back
@@ -296,11 +300,15 @@ class HistorySearch:
         return RecordReading(response, last)
 
     def _plan(
-        self, criteria: Sequence[history_pb2.SearchCriteria], classes: Collection[FieldClass], asker: str = ""
+        self,
+        criteria: Sequence[history_pb2.SearchCriteria],
+        classes: Collection[FieldClass],
+        asker: str = "",
+        span: tuple[int, int] = (0, 0),
     ) -> SearchPlan:
         names: dict[int, history_pb2.NameMatch] = {}
         return SearchPlan(
-            [self._key_criteria(alternative, names, classes, asker) for alternative in criteria],
+            [self._key_criteria(alternative, names, classes, asker, span) for alternative in criteria],
             names,
             frozenset(classes),
             asker,
@@ -312,6 +320,7 @@ class HistorySearch:
         names: dict[int, history_pb2.NameMatch],
         classes: Collection[FieldClass],
         asker: str,
+        span: tuple[int, int],
     ) -> KeyCriteria:
         codes = [self._substances.codes(substance) for substance in criteria.substances]
         exact = sets = keys_wire.key_sets(criteria, classes=classes, substance_codes=codes)
@@ -321,20 +330,22 @@ class HistorySearch:
             names.update(matches)
             sets = [list(matches), *sets]
             exact = exact if may_be_named else [[]]
-        return KeyCriteria(sets if all(sets) else [], filter_of(criteria, asker), exact, bool(criteria.party_names))
+        of_all = filter_of(criteria, asker)
+        has_names, of_span = bool(criteria.party_names), of_all.within(*span)
+        return KeyCriteria(sets if all(sets) else [], of_all, exact, has_names, of_span)
 
     def _part(
         self, conn: Connection, plan: SearchPlan, state: CellsState, *, before: int, as_of: int, limit: int
     ) -> _PagePart:
-        hits, matched = _hits(conn, plan, before, limit + 1, state)
+        hits, matched = newest_hits(conn, plan, before, limit + 1, state)
         more_before = hits[limit - 1].hit if len(hits) > limit else 0
         del hits[limit:]
         positions = positions_of(conn, [row.record_id for row in hits if row.has_history], state)
-        last_matches = _last_matches(conn, plan, positions, as_of)
+        last_of = last_matches(conn, plan, positions, as_of)
         rows: list[RecordRow] = []
         of_rows: list[Sequence[int]] = []
         for row in hits:
-            last, of_record = last_matches.get(row.record_id) or (row.hit, matched[row.hit])
+            last, of_record = last_of.get(row.record_id) or (row.hit, matched[row.hit])
             if row.position and row.hit == last:  # a record is shown at its last match only
                 rows.append(row)
                 of_rows.append(of_record)
@@ -347,6 +358,7 @@ class HistorySearch:
             classes=plan.classes,
             matched=of_rows if several else (),
             names=plan.names,
+            declared=declared_at(conn, rows),
         )
         for record in records_in(messages) if plan.asker else ():
             record.shipment.ClearField("releasable_to")  # before its size counts
@@ -378,39 +390,3 @@ def positions_of(conn: Connection, record_ids: Iterable[str], state: CellsState 
                 positions[row.record_id].append(position)
         before = page[-1] if len(page) == POSITIONS_AT_ONCE else 0
     return positions
-
-
-def _hits(
-    conn: Connection, plan: SearchPlan, before: int, limit: int, state: CellsState
-) -> tuple[list[RecordRow], dict[int, tuple[int, ...]]]:
-    """The newest matching positions, `limit` of each alternative, and the alternatives of each."""
-    rows: dict[int, RecordRow] = {}
-    matched: dict[int, tuple[int, ...]] = {}
-    for number, criteria in enumerate(plan.alternatives):
-        if criteria.key_sets:
-            of_alternative = shipment_search.search_records(
-                conn, criteria.key_sets, criteria.record_filter, before=before, limit=limit, state=state
-            )
-            for row in of_alternative:
-                rows[row.hit] = row
-                matched[row.hit] = (*matched.get(row.hit, ()), number)
-    return [rows[position] for position in sorted(rows, reverse=True)], matched
-
-
-def _last_matches(
-    conn: Connection, plan: SearchPlan, positions: Mapping[str, Sequence[int]], as_of: int
-) -> dict[str, tuple[int, tuple[int, ...]]]:
-    """By record its last matching position, and its matching alternatives.
-
-    Items after `as_of` don't count: an earlier page showed the record without them.
-    """
-    candidates = [position for of_record in positions.values() for position in of_record if position <= as_of]
-    last_matches: dict[str, tuple[int, tuple[int, ...]]] = {}
-    for number, criteria in enumerate(plan.alternatives if candidates else ()):
-        matching = shipment_search.matching(conn, candidates, criteria.key_sets) if criteria.key_sets else ()
-        for row in shipments.revisions(conn, list(matching)).values():
-            if criteria.record_filter.matches(row):
-                last, matched = last_matches.get(row.record_id, (0, ()))
-                numbers = matched if number in matched else (*matched, number)
-                last_matches[row.record_id] = max(last, row.position), numbers
-    return last_matches

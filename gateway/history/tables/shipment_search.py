@@ -109,6 +109,12 @@ class RecordFilter:
     def release(self) -> tuple[str, ...]:
         return (releases.naming(self.asker),) if self.asker else ()
 
+    def within(self, declared_from: int, declared_until: int) -> RecordFilter:
+        """The filter for a part of its time, milliseconds since 1970; 0: no bound."""
+        since = max(self.declared_from, declared_from)
+        bounds = [until for until in (self.declared_until, declared_until) if until]
+        return replace(self, declared_from=since, declared_until=min(bounds, default=0))
+
     def matches(self, row: RevisionRow | ShipmentRow) -> bool:
         """By time and procedure."""
         return (

@@ -25,6 +25,7 @@ from gateway.history.rpc.fanout import HistoryFanout
 from gateway.history.rpc.index_process import NAMES_TIMEOUT_S, IndexProcess
 from gateway.history.rpc.index_wait import STANDBY_LOOK_S, IndexWait
 from gateway.history.rpc.loops import QUIET_S, SearchStep, Step, follow, index_step, purge, risk_step
+from gateway.history.rpc.ordered_search import OrderedSearch
 from gateway.history.rpc.query_client import QueryClient
 from gateway.history.rpc.query_handler import QueryHandler
 from gateway.history.rpc.recording_process import RecordChecks
@@ -121,6 +122,7 @@ class History:
             search=self.search,
             index=index,
             fanout=self.fanout,
+            ordered=OrderedSearch(self.fanout, clock=clock),
             trace=self._tracer(node, database, trust, clock).trace,
             rules=self.rules,
             control_changes=self.control_changes,
