@@ -162,14 +162,13 @@ def search(
 ) -> None:
     """Search shipments at our node and at partners. Role: officer, analyst, supervisor.
 
-    Partners are asked at the same time; a slow one delays no other. Each node's answer has a status: complete, partial
-    (there is more, or records aren't indexed yet), denied (with the agreement's clause), timed out,
-    unreachable. Fields that a partner
-    may not show are withheld, counted, and listed with -v. With --json one object a line, as they come: record, answer,
+    Partners are asked at the same time. Each node's answer has a status: complete, partial
+    (there is more, or records aren't indexed yet), denied (with the agreement's clause), timed out, unreachable. Fields
+    that a partner may not show are withheld, counted, and listed with -v. With --json one object a line: record, answer,
     and last end.
 
-    Records of all nodes are in one order, newest declared first. --page goes on where a page ended at every node; what
-    was recorded meanwhile isn't on it, and of a node that didn't answer the missing records are. With --sort recorded
+    Records of all nodes are in one order, newest declared first. --page goes on where a page ended at every node: it
+    leaves out what was recorded meanwhile, and has the records of a node that didn't answer before. With --sort recorded
     or oldest each node sends its newest recorded, at most --limit, and these are sorted.
 
     \b
