@@ -164,12 +164,12 @@ def search(
 
     Partners are asked at the same time. Each node's answer has a status: complete, partial
     (there is more, or records aren't indexed yet), denied (with the agreement's clause), timed out, unreachable. Fields
-    that a partner may not show are withheld, counted, and listed with -v. With --json one object a line: record, answer,
-    and last end.
+    that a partner may not show are withheld, counted, and listed with -v. With --json one object a line: record,
+    answer, and last end.
 
     Records of all nodes are in one order, newest declared first. --page goes on where a page ended at every node: it
-    leaves out what was recorded meanwhile, and has the records of a node that didn't answer before. With --sort recorded
-    or oldest each node sends its newest recorded, at most --limit, and these are sorted.
+    leaves out what was recorded meanwhile, and has the records of a node that didn't answer before. With --sort
+    recorded or oldest each node sends its newest recorded, at most --limit, and these are sorted.
 
     \b
     Examples:

@@ -300,7 +300,8 @@ def _report(
     own = source.kind is SourceKind.SHIPMENT and row.publisher != tx.own_node
     if own and releases.unreleased(tx.conn, [source.id], row.publisher):
         raise PermissionDeniedError(
-            f"the release list of record {source.id} doesn't name {row.publisher}, which the hit would tell of it"
+            f"the release list of record {source.id} doesn't name {row.publisher}, which the hit would tell of it",
+            metadata={"about": "releasable_to"},
         )
     hit = screening_pb2.ScreeningHit.FromString(row.hit)
     entry = listed_entry(tx.conn, hit.entry, NOTHING_HIDDEN)
