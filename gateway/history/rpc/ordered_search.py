@@ -20,6 +20,7 @@ from gateway.history.rules.ordered_reading import (
     merge,
 )
 from gateway.history.service.search import MAX_LIMIT
+from gateway.plurals import counted
 from gateway.rpc.calls import Call
 from gateway.v1 import history_pb2
 from gateway.v1 import history_service_pb2 as pb
@@ -97,9 +98,9 @@ class OrderedSearch:
                 page.reading = reading
                 break
             messages: list[pb.SearchShipmentsResponse] = []
-            asked = _asked(query, question, loop.time() - began, is_first=not number)
+            search = _asked(query, question, loop.time() - began, is_first=not number)
             start = further if question.goes_on and further is not None else START
-            end = await self._fanout.ask(call, node, asked, start=start, put=messages.append)
+            end = await self._fanout.ask(call, node, search, start=start, put=messages.append)
             page.answer, further = end.answer, end.further
             if end.answer.status not in (_COMPLETE, _PARTIAL):
                 break
@@ -111,7 +112,8 @@ class OrderedSearch:
             reading.take(question, (keys[record.shipment.record_id] for record in shown), more=further is not None)
         else:
             page.answer.status = history_pb2.ANSWER_STATUS_FAILED
-            page.answer.reason = f"its records can't be put in order by {MOST_QUESTIONS} questions; narrow the search"
+            most = counted(MOST_QUESTIONS, "question")
+            page.answer.reason = f"its records can't be put in order by {most}; narrow the search"
         page.answer.elapsed_ms = int((loop.time() - began) * 1000)
         return page
 

@@ -35,6 +35,9 @@ from gateway.v1.history_service_pb2 import SearchEnd, SearchOrder
 PAGE_SIZE: Final = 50
 """Most records on a page."""
 
+PARTNER_TIMEOUT_MS: Final = 5_000
+"""Milliseconds for which a page waits for a partner: the records that it lacks come with the next one."""
+
 PLACE_OF_ANSWERS: Final = "<!--answers-->"
 """Where the page is cut: what is before goes out at once, answers follow."""
 
@@ -82,6 +85,7 @@ async def search(request: Request) -> Response:
         order=_order_of(question),
         page_size=PAGE_SIZE,
         page_token=sent.raw("page_token"),
+        partner_timeout_ms=PARTNER_TIMEOUT_MS,
     )
     try:
         first = await anext(found, None)
