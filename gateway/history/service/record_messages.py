@@ -49,6 +49,7 @@ def record_messages(
     matched: Sequence[Sequence[int]] = (),
     names: Mapping[int, history_pb2.NameMatch] = _NO_NAMES,
     declared: Mapping[str, int] = _NO_TIMES,
+    to_partner: bool = False,
 ) -> RecordMessages:
     """Records in order, without erased and unreadable ones.
 
@@ -56,6 +57,7 @@ def record_messages(
         positions: of all items of records with additions.
         classes: disclosure classes that the messages may hold.
         declared: by record, when the item was declared by which it was found, milliseconds since 1970.
+        to_partner: without the release lists.
         matched: the numbers of each record's matching criteria, where there are several.
     """
     messages: list[history_service_pb2.SearchShipmentsResponse] = []
@@ -70,6 +72,8 @@ def record_messages(
         record = _added(records, node, row)
         if record is None:
             continue
+        if to_partner:
+            record.shipment.ClearField("releasable_to")
         if matched:
             record.met.extend(matched[at])
         declared_at = declared.get(row.record_id)

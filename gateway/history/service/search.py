@@ -359,9 +359,8 @@ class HistorySearch:
             matched=of_rows if several else (),
             names=plan.names,
             declared=declared_at(conn, rows),
+            to_partner=bool(plan.asker),
         )
-        for record in records_in(messages) if plan.asker else ():
-            record.shipment.ClearField("releasable_to")  # before its size counts
         count = sum(len(message.records.records) for message in messages)
         if plan.classes >= _ALL_CLASSES:
             size = sum(len(row.content) for row in rows)

@@ -24,6 +24,9 @@ _UNRELEASED = (
 )
 """A position of a record that the asker mustn't be told of."""
 
+_NO_LISTS = "NOT EXISTS (SELECT 1 FROM release_lists)"
+"""Found out once for a statement, so that nodes without any list don't look for one at each position."""
+
 
 @cache
 def sqlite_text(shape: tuple[int, ...], cells: int, conditions: FilterShape) -> str:
@@ -39,7 +42,7 @@ def sqlite_text(shape: tuple[int, ...], cells: int, conditions: FilterShape) -> 
     where += ["r.declared_at >= ?"] if since else []
     where += ["r.declared_at < ?"] if until else []
     where += [f"r.procedure IN ({_marks(procedures)})"] if procedures else []
-    where += [f"NOT EXISTS ({_UNRELEASED.format('?')})"] if asker else []
+    where += [f"({_NO_LISTS} OR NOT EXISTS ({_UNRELEASED.format('?')}))"] if asker else []
     distinct = "DISTINCT " if first > 1 else ""
     return (
         f"SELECT {distinct}k.position FROM shipment_keys k {join} "
@@ -86,7 +89,7 @@ def postgresql_text(others: int, conditions: FilterShape) -> str:
         where.append(
             f"(SELECT {' AND '.join(declared)} FROM shipment_revisions r WHERE r.position = k.position LIMIT 1)"
         )
-    where += [f"COALESCE(({_UNRELEASED.format('%s')} LIMIT 1), true)"] if asker else []
+    where += [f"({_NO_LISTS} OR COALESCE(({_UNRELEASED.format('%s')} LIMIT 1), true))"] if asker else []
     return (
         "SELECT DISTINCT walk.position FROM unnest(%s::integer[], %s::bigint[], %s::bigint[]) s(cell, start, stop) "
         "CROSS JOIN unnest(%s::bigint[]) f(key) "
