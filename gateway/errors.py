@@ -181,6 +181,7 @@ class PermissionDeniedError(GatewayError):
     way_out = "Ask the operator which role or agreement allows this."
     ways_out: ClassVar[Mapping[str, str]] = {
         "onward_transfer": "Ask the alert's publisher with `gateway alert ask … --pass-on-to NODE`.",
+        "releasable_to": "Record it again with the partner in `releasable_to`, if the partner may know of it.",
     }
 
 

@@ -17,7 +17,7 @@ from gateway.client.windowed import DEFAULT_PATIENCE_S, WindowedStream, item_err
 from gateway.contract.limits import MAX_STREAM_ITEMS
 from gateway.errors import GatewayError, MalformedError, NotFoundError
 from gateway.v1 import history_service_pb2 as service
-from gateway.v1.history_pb2 import AnswerMode, HistoryRecord, NodeAnswer, QueryGrounds, SearchCriteria
+from gateway.v1.history_pb2 import AnswerMode, AnswerStatus, HistoryRecord, NodeAnswer, QueryGrounds, SearchCriteria
 from gateway.v1.shipment_pb2 import Shipment, ShipmentAddition
 from gateway.v1.trace_pb2 import RiskHit
 
@@ -26,6 +26,9 @@ SEARCH_TIMEOUT_S = 60.0
 
 TRACE_TIMEOUT_S = 60.0
 """Default seconds for a trace, which takes several rounds of queries."""
+
+ANSWERED = frozenset({AnswerStatus.ANSWER_STATUS_COMPLETE, AnswerStatus.ANSWER_STATUS_PARTIAL})
+"""How a node that has answered ends."""
 
 WAIT_AT_ONCE_S = 5.0
 """Most seconds for which one call waits for the index."""
@@ -184,8 +187,10 @@ class HistoryClient:
             grounds: purpose, legal basis and case; checked and audited on both sides.
             nodes: empty: our node and every partner.
             mode: HIT answers only whether there is a match.
-            order: within each node's page.
-            page_size: most records of one node in a page, up to 10,000; 0: the gateway's default.
+            order: within each node's page; OVERALL: over the records of all nodes, newest declared first. A node that
+                doesn't answer is then asked again with each page; the last page is that on which none answers.
+            page_size: most records of one node in a page, with OVERALL of all nodes, up to 10,000; 0: the gateway's
+                default.
             partner_timeout_ms: milliseconds, up to 60,000; 0: 10,000.
             wait_indexed_s: most seconds to wait, here and at partners, for records that aren't indexed yet; None: 2.
             timeout_s: seconds for one page; passed on to the partners.
@@ -204,14 +209,15 @@ class HistoryClient:
                 wait_indexed_s=wait_indexed_s,
                 timeout_s=timeout_s,
             )
-            token = ""
+            token, answered = "", False
             async with aclosing(page):
                 async for item in page:
                     if isinstance(item, service.SearchEnd):
                         token = item.next_page_token
                     else:
+                        answered = answered or isinstance(item, HistoryRecord) or item.status in ANSWERED
                         yield item
-            if not token:
+            if not token or not answered:
                 return
 
     async def search_page(

@@ -17,7 +17,7 @@ from gateway.contract.limits import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
 from gateway.contract.suggestions import did_you_mean
 from gateway.errors import InvalidRequestError, Violation
 
-MAX_TOKEN_CHARS = 512
+MAX_TOKEN_CHARS = 4096
 """Longest page token, as in the contract: a longer one could exhaust the stack, or the digits of an integer."""
 
 _TERM = re.compile(r'\s*([a-z_]+)\s*(<=|>=|!=|=|<|>)\s*("(?:[^"\\]|\\.)*"|[^\s"]+)\s*')

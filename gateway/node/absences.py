@@ -32,6 +32,7 @@ from gateway.feed.service.writing.transaction import Clock
 from gateway.feed.tables import feeds, heads
 from gateway.feed.tables.feeds import Feed
 from gateway.history.codec.signed_texts import HIT_TYPE, QUERY_TYPE, RECORD_TYPE
+from gateway.history.rules.releases import is_releasable
 from gateway.history.service.current_records import current_records
 from gateway.history.tables import shipments
 from gateway.trust.rules.directory import Agreement, Directory, FieldClass, MessageType
@@ -193,6 +194,9 @@ class Absences:
         agreement = self._agreement(self._node, request.partner, (RECORD_TYPE, HIT_TYPE), purpose)
         if agreement is None:
             return pb.Absence(reason=pb.ABSENCE_REASON_NO_AGREEMENT, purpose=purpose)
+        if not is_releasable(shipment, request.partner):
+            released_to = shipment.releasable_to.nodes
+            return pb.Absence(reason=pb.ABSENCE_REASON_NOT_RELEASED, purpose=purpose, released_to=released_to)
         told = pb.Absence(purpose=purpose, agreement_id=agreement.id, clause=agreement.clause)
         withheld = _withheld(shipment, agreement, request.field)
         if RECORD_TYPE not in agreement.message_types:

@@ -85,6 +85,13 @@ def _waiting(absence: pb.Absence, names: dict[str, str]) -> str:
     )
 
 
+def _not_released(absence: pb.Absence, names: dict[str, str]) -> str:
+    if not absence.released_to:
+        return _("The record's own release list names nobody, so {partner} isn't shown it.", **names)
+    members = listed([node.upper() for node in absence.released_to])
+    return _("The record's own release list names {members}, not {partner}.", **names, members=members)
+
+
 def _told(absence: pb.Absence, names: dict[str, str]) -> str:
     if not absence.withheld:
         return _("{partner} is shown it if it asks: records aren't sent unasked ({agreement}).", **names)
@@ -101,4 +108,5 @@ _WORDED: Final = {
     pb.ABSENCE_REASON_NOT_ADDRESSED: _not_addressed,
     pb.ABSENCE_REASON_CLASS_NOT_AGREED: _class_not_agreed,
     pb.ABSENCE_REASON_ON_QUESTION: _told,
+    pb.ABSENCE_REASON_NOT_RELEASED: _not_released,
 }

@@ -114,7 +114,7 @@ def test_only_whether_there_are_any(desk: Desks, case: Case) -> None:
 def test_a_name_is_found_in_another_script(desk: Desks, case: Case) -> None:
     page = ask(desk("hk", "officer"), **{"Party's name": "Shili Youse Jinshu Maoyi (Shenzhen)"})
     page.get_by_role("button", name="Search", exact=True).click()
-    expect(page.locator("#answer-cn").locator("..")).to_contain_text("531620260000260117")
+    expect(page.locator("table.found")).to_contain_text("531620260000260117")
 
 
 def test_a_trace_fits_a_page_of_a_case_file(desk: Desks, case: Case) -> None:
@@ -145,10 +145,34 @@ new MutationObserver(() => answersShown.push(
 """Notes whenever a page changes which answers it shows."""
 
 
+def test_records_of_a_partner_that_was_down_come_with_the_next_page(
+    desk: Desks, case: Case, trial: ConsoleTrial
+) -> None:
+    network = trial.federation.between("hk", "mo")
+    page = ask(desk("hk", "officer"), Container=CONTAINER)
+    shown = page.locator("table.found tbody tr td:nth-child(2)")
+    network.cut()
+    try:
+        page.get_by_role("button", name="Search", exact=True).click()
+        expect(page.locator("#answer-mo")).to_contain_text("unreachable")
+        assert shown.all_inner_texts() == ["HK", "HK", "CN"]  # newest declared first
+    finally:
+        network.heal()
+    for _ in range(20):
+        page.get_by_role("button", name="More records").click()
+        expect(page.locator("#answer-mo")).to_be_visible()
+        assert page.locator("#answer-cn").count() == 0
+        if page.locator("#answer-mo").filter(has_text="complete").count():
+            break
+    assert set(shown.all_inner_texts()) == {"MO"}
+    expect(page.get_by_text("That is all")).to_be_visible()
+
+
 def test_answers_appear_one_by_one(desk: Desks, case: Case, trial: ConsoleTrial) -> None:
     officer = desk("hk", "officer")
     network = trial.federation.between("hk", "mo")
     page = ask(officer, Container=CONTAINER)
+    page.get_by_label("Only whether there are any").check()  # a page of records waits for all
     page.add_init_script(NOTE_ANSWERS)
     network.delay(3)  # not before: seconds later hk takes mo for unreachable, and says so at once
     try:

@@ -107,6 +107,7 @@ def record_all(pair: Pair) -> list[tuple[Leaf, str, str]]:
     values = []
     for number, leaf in enumerate([*WITHHELD, *ADDED]):
         record_id, base = f"S-{number}", fill(shipment_pb2.Shipment())
+        base.ClearField("releasable_to")  # it names members alone
         added = number >= len(WITHHELD)
         item, value = with_value(fill(shipment_pb2.ShipmentAddition()) if added else base, leaf, number)
         for one in (base, item) if added else (item,):

@@ -18,7 +18,7 @@ import pytest
 
 from gateway.client import GatewayClient
 from gateway.contract.messages import to_ms
-from gateway.errors import AgreementForbidsError
+from gateway.errors import AgreementForbidsError, MalformedError
 from gateway.evidence.service.answer_export import stored_records
 from gateway.feed.service.alarms import ANSWER_WRONG
 from gateway.history.codec.signed_texts import Statement, parse_query, query_digest
@@ -40,6 +40,7 @@ from tests.support.history_calls import (
     CONTAINER,
     DENIED,
     FAILED,
+    PARTIAL,
     TIMED_OUT,
     UNREACHABLE,
     Found,
@@ -73,6 +74,7 @@ class Reply:
     hangs: bool = False
     breaks: bool = False
     denies: str = ""
+    unknown: str = ""
     followed: list[history_pb2.SearchCriteria] = field(default_factory=list)
 
     def over(self, records: list[bytes]) -> None:
@@ -102,6 +104,8 @@ class FakeAnswerer(exchange_service_pb2_grpc.ExchangeServiceServicer):
         self.asked.append(request)
         reply = self._right(request)
         self.spoil(reply)
+        if reply.unknown:
+            await abort_with(context, MalformedError(reply.unknown))
         if reply.denies:
             await abort_with(context, AgreementForbidsError(reply.denies))
         yield pb.QueryHistoryResponse(records=pb.AnswerRecords(records=reply.records))
@@ -300,8 +304,9 @@ def test_an_answer_altered_on_its_way_counts_for_nothing(federation: Federation)
                 assert (found.status("cn"), found.count) == (COMPLETE, 1)
                 assert answer.query_id in (await at.alarms())[ANSWER_WRONG]
                 # In an order by declaration nothing of it is even shown.
-                ordered = await at.search(spoil, order=1)
-                assert (ordered.status("hk"), ordered.ids("hk")) == (FAILED, []), spoil.__name__
+                for order in (1, 3):
+                    ordered = await at.search(spoil, order=order)
+                    assert (ordered.status("hk"), ordered.ids("hk")) == (FAILED, []), spoil.__name__
             found = await at.search(changed_record)
             with at.node.database.read() as conn:
                 kept = answers.find(conn, answers.ASKED, found.answers["hk"].query_id)
@@ -314,10 +319,39 @@ def test_an_answer_altered_on_its_way_counts_for_nothing(federation: Federation)
 
                 async def told() -> bool:
                     events = [one async for one in auditor.evidence.audit_events(filter="reason = ANSWER_FAILED")]
-                    return len(events) == 2 * len(wrong) + 1
+                    return len(events) == 3 * len(wrong) + 1
 
                 await eventually(told, what="audit events of wrong answers")
             assert (await at.search(right)).status("hk") == COMPLETE
+
+    federation.run(run())
+
+
+def of_an_earlier_version(reply: Reply) -> None:
+    """Refuses what it doesn't know, and has 3 records with more before them unless the criteria say a time."""
+    query = reply.query
+    if query.HasField("match_declared_from") or query.HasField("match_declared_until"):
+        reply.unknown = "query: it has fields that this gateway doesn't know; ask without them"
+    elif not (query.criteria.HasField("declared_from") or query.criteria.HasField("declared_until")):
+        reply.statement = replace(reply.statement, more_before=2)
+
+
+def test_a_partner_of_an_earlier_version_is_put_in_order_too(federation: Federation) -> None:
+    async def run() -> None:
+        async with scene(federation) as at:
+            found = await at.search(of_an_earlier_version, order=3, page_size=3)
+            assert (found.status("hk"), found.answers["hk"].reason) == (PARTIAL, "")
+            # All were declared at one time: then by node.
+            assert [record.shipment.record_id for record in found.records] == ["CN-1", "HK-0", "HK-1"]
+            asked = [parse_query(one.query) for one in at.hk.asked]
+            assert [one.HasField("match_declared_from") for one in asked] == [False, True, False]
+            assert asked[2].criteria.declared_from == asked[1].match_declared_from
+            further = await at.search(of_an_earlier_version, order=3, page_size=3, page_token=found.token)
+            assert (further.ids("hk"), further.token) == (["HK-2"], "")
+            # It isn't asked again so soon what it doesn't know.
+            assert not any(
+                one.HasField("match_declared_from") for one in (parse_query(each.query) for each in at.hk.asked[3:])
+            )
 
     federation.run(run())
 

@@ -23,7 +23,14 @@ from gateway.contract.identification.identifiers import Scheme, check_identifier
 from gateway.contract.json_document import ObjectReader, dump_json, parse_canonical_json, parse_json
 from gateway.contract.status import DETAILS_KEY, MAX_STATUS_BYTES, from_failed_call, from_status, to_status
 from gateway.errors import GatewayError, InvalidRequestError, Violation
-from gateway.history.rpc.search_pages import SearchPosition, decode_positions, encode_positions
+from gateway.history.rpc.search_pages import (
+    SearchPosition,
+    decode_places,
+    decode_positions,
+    encode_places,
+    encode_positions,
+)
+from gateway.history.rules.ordered_reading import NodePlace
 from gateway.v1 import history_service_pb2
 from tests.fuzz.target import target, text_of
 
@@ -52,7 +59,12 @@ def _tokens() -> Iterator[bytes]:
     yield encode_page_token(["0192f0c4", "7"], "status = open").encode()
     search = history_service_pb2.SearchShipmentsRequest()
     tag = json.loads(urlsafe_b64decode(encode_positions(search, {"hk": SearchPosition(5, 9)}) + "=="))[0]
-    for text in (f'["{tag}","hk:5:9 mo:1:2"]', f'["{tag}","hk:{"1" * 5_000}:9"]', "[" * 5_000):
+    for text in (
+        f'["{tag}","hk:5:9 mo:1:2"]',
+        f'["{tag}","hk:5:9:A-1:2 mo:0:0:"]',
+        f'["{tag}","hk:{"1" * 5_000}:9"]',
+        "[" * 5_000,
+    ):
         yield urlsafe_b64encode(text.encode()).rstrip(b"=")
 
 
@@ -65,11 +77,14 @@ def page_token(data: bytes) -> None:
         lambda: decode_page_token(text, "status = open", 2),
         lambda: decode_number_token(text, "status = open", range(1 << 62), range(100)),
         lambda: decode_positions(search),
+        lambda: decode_places(search),
     ):
         try:
             value = decode()
         except GatewayError:
             continue
+        if isinstance(value, dict) and all(isinstance(place, NodePlace) for place in value.values()):
+            assert decode_places(type(search)(page_token=encode_places(search, value))) == (value or None)
         if isinstance(value, tuple):
             encoded = encode_page_token([str(part) for part in value], "status = open")
             assert decode_page_token(encoded, "status = open", 2) == tuple(map(str, value))

@@ -17,7 +17,7 @@ from gateway.history.service.search import HistorySearch
 from gateway.node.assembly.history import forget_sources
 from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import history_pb2, shipment_pb2
-from tests.support.nodes import DAY_MS, PaperNode
+from tests.support.nodes import DAY_MS, NODES, PaperNode
 from tests.support.shipments import items
 
 KEPT_MS = {"standard": 3 * 365 * DAY_MS, "short": 30 * DAY_MS}
@@ -38,7 +38,7 @@ def retention(given: str, declared_at: int) -> tuple[str, int]:
 
 def record(node: PaperNode, *recorded: shipment_pb2.Shipment | shipment_pb2.ShipmentAddition) -> int:
     """Records; returns the position of the last."""
-    good, refused = check(items(*recorded), retention_classes=KEPT_MS.__contains__)
+    good, refused = check(items(*recorded), NODES, retention_classes=KEPT_MS.__contains__)
     assert not refused
     position: int = node.writer.run(RecordCommand(records_feed(FEDERATION, node.name), good, "clearance"))
     return position

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 EXIT_PARTLY_ANSWERED = 3
 """A node didn't answer, or its index is behind: its records may be missing."""
 
+ALL_PAGE = 1_000
+"""Records of a page where all are asked for."""
+
 MAX_PAGE = 10_000
 """Most records of one node in one page, as the contract has it."""
 
@@ -52,7 +55,7 @@ class Sort(StrEnum):
 
 _ORDERS = {
     Sort.RECORDED: SearchOrder.SEARCH_ORDER_UNSPECIFIED,
-    Sort.DECLARED: SearchOrder.SEARCH_ORDER_DECLARED_DESC,
+    Sort.DECLARED: SearchOrder.SEARCH_ORDER_OVERALL,
     Sort.OLDEST: SearchOrder.SEARCH_ORDER_DECLARED_ASC,
 }
 
@@ -81,7 +84,8 @@ class SearchResults:
 
     records: list[HistoryRecord] = field(default_factory=list)
     answers: dict[str, NodeAnswer] = field(default_factory=dict)
-    more: bool = False
+    page: str = ""
+    """Where the next page begins; empty: there is none."""
 
     def take(self, item: HistoryRecord | NodeAnswer | SearchEnd) -> None:
         if isinstance(item, HistoryRecord):
@@ -89,7 +93,7 @@ class SearchResults:
         elif isinstance(item, NodeAnswer):
             self.answers[item.node] = _added(self.answers.get(item.node), item)
         else:
-            self.more = bool(item.next_page_token)
+            self.page = item.next_page_token
 
     @property
     def unanswered(self) -> list[NodeAnswer]:
@@ -117,12 +121,21 @@ HitOnlyOption = Annotated[bool, typer.Option("--hit-only", help=_("Ask only whet
 SortOption = Annotated[
     Sort,
     typer.Option(
-        help=_("recorded or declared, newest first; oldest: declared, oldest first. Only what --limit lets through.")
+        help=_(
+            "declared: all records, newest first. recorded, newest first, and oldest, oldest declared first:"
+            " of each node's newest recorded."
+        )
     ),
 ]
 LimitOption = Annotated[
-    int, typer.Option(help=_("Most records of each node; 0 for all, page after page."), min=0, max=MAX_PAGE)
+    int,
+    typer.Option(
+        help=_("Most records, with --sort recorded or oldest of each node; 0 for all, page after page."),
+        min=0,
+        max=MAX_PAGE,
+    ),
 ]
+PageOption = Annotated[str, typer.Option("--page", help=_("Go on where an earlier page says."))]
 VerboseOption = Annotated[
     bool, typer.Option("--verbose", "-v", help=_("List what partners withheld, and how names match."))
 ]
@@ -139,8 +152,9 @@ def search(
     *,
     nodes: NodeOption = None,
     hit_only: HitOnlyOption = False,
-    sort: SortOption = Sort.RECORDED,
+    sort: SortOption = Sort.DECLARED,
     limit: LimitOption = 50,
+    page: PageOption = "",
     partner_timeout: TimeoutOption = 0.0,
     wait_indexed: WaitOption = WAIT_S,
     verbose: VerboseOption = False,
@@ -148,15 +162,14 @@ def search(
 ) -> None:
     """Search shipments at our node and at partners. Role: officer, analyst, supervisor.
 
-    Partners are asked at the same time; a slow one delays no other. Each node's answer has a status: complete, partial
-    (there is more than --limit, or records aren't indexed yet), denied (with the agreement's clause), timed out,
-    unreachable. Fields that a partner
-    may not show are withheld, counted, and listed with -v. With --json one object a line, as they come: record, answer,
-    and last end.
+    Partners are asked at the same time. Each node's answer has a status: complete, partial
+    (there is more, or records aren't indexed yet), denied (with the agreement's clause), timed out, unreachable. Fields
+    that a partner may not show are withheld, counted, and listed with -v. With --json one object a line: record,
+    answer, and last end.
 
-    Each node sends its newest recorded, at most --limit; --sort sorts these. So --sort oldest --limit 50 shows the 50
-    newest recorded of each node, oldest declared first, and not the oldest of all. To see those, ask for all
-    (--limit 0; with --json each page is sorted alone) or for their time (--from, --until).
+    Records of all nodes are in one order, newest declared first. --page goes on where a page ended at every node: it
+    leaves out what was recorded meanwhile, and has the records of a node that didn't answer before. With --sort
+    recorded or oldest each node sends its newest recorded, at most --limit, and these are sorted.
 
     \b
     Examples:
@@ -177,29 +190,36 @@ def search(
         "nodes": recipients(nodes, "--node") if nodes else [],
         "mode": AnswerMode.ANSWER_MODE_HIT if hit_only else AnswerMode.ANSWER_MODE_RECORDS,
         "order": _ORDERS[sort],
-        "page_size": limit,
+        "page_size": limit or (ALL_PAGE if sort is Sort.DECLARED else 0),
         "partner_timeout_ms": round(partner_timeout * 1000),
         "wait_indexed_s": wait_indexed,
     }
-    target.run(lambda client: _receive(client, output, results, request))
+    target.run(lambda client: _receive(client, output, results, request, page=page, to_the_end=not limit))
     if not as_json:
         _show(output, results, sort=sort, hit_only=hit_only, verbose=verbose, limit=limit)
     if results.unanswered or results.behind:
         raise typer.Exit(EXIT_PARTLY_ANSWERED)
 
 
-async def _receive(client: GatewayClient, output: Output, results: SearchResults, request: Mapping[str, Any]) -> None:
-    """Receives page after page; without a limit until the last."""
-    token = ""
+async def _receive(
+    client: GatewayClient,
+    output: Output,
+    results: SearchResults,
+    request: Mapping[str, Any],
+    *,
+    page: str,
+    to_the_end: bool,
+) -> None:
+    """Receives a page, or page after page while a node answers."""
+    results.page = page
     while True:
-        page = client.history.search_page(page_token=token, **request)
-        token = ""
-        async with aclosing(page) as messages:
+        answered = False
+        async with aclosing(client.history.search_page(page_token=results.page, **request)) as messages:
             async for message in messages:
                 _print_received(output, message)
                 results.take(message)
-                token = message.next_page_token if isinstance(message, SearchEnd) else token
-        if request["page_size"] or not token:
+                answered = answered or (isinstance(message, NodeAnswer) and message.status in ANSWERED)
+        if not to_the_end or not results.page or not answered:
             return
 
 
@@ -219,7 +239,7 @@ def _show(output: Output, results: SearchResults, *, sort: Sort, hit_only: bool,
         rows = [(node, _hit(answer), *node_cells(answer)[1:]) for node, answer in results.answers.items()]
         output.table(_("Is there anything"), (*marked("Node", "Hit"), *NODE_COLUMNS[1:]), rows, minor=MINOR_OF_NODES)
     else:
-        records = _sorted(results.records, sort)
+        records = results.records if sort is Sort.DECLARED else _sorted(results.records, sort)
         if records:
             output.table(
                 _("Found: {count}", count=len(records)),
@@ -233,7 +253,9 @@ def _show(output: Output, results: SearchResults, *, sort: Sort, hit_only: bool,
         output.table(
             _("Nodes"), NODE_COLUMNS, [node_cells(answer) for answer in results.answers.values()], minor=MINOR_OF_NODES
         )
-    if results.more:
+    if results.page and sort is Sort.DECLARED:
+        output.note(_("There is more: --page {page} goes on, --limit 0 shows all.", page=results.page))
+    elif results.page:
         output.note(_("There is more than these {limit} of a node; --limit 0 shows all.", limit=limit))
 
 
@@ -274,8 +296,7 @@ def _sorted(records: list[HistoryRecord], sort: Sort) -> list[HistoryRecord]:
     """Records of all nodes in one order."""
     if sort is Sort.RECORDED:
         return sorted(records, key=record_key, reverse=True)
-    newest_first = sort is Sort.DECLARED
-    return sorted(records, key=lambda item: item.shipment.declared_at.ToNanoseconds(), reverse=newest_first)
+    return sorted(records, key=lambda item: item.shipment.declared_at.ToNanoseconds())
 
 
 def _hit(answer: NodeAnswer) -> bool | None:

@@ -170,9 +170,14 @@ def shipment_facts(shipment: Shipment) -> Mapping[str, object]:
         N_("Freight"): money_text(shipment.freight),
         N_("Terms of delivery"): shipment.incoterms,
         N_("Retention class"): shipment.retention_class,
+        N_("Releasable to"): _releasable_to(shipment),
     }
-    listed = {name: stacked(value) if isinstance(value, list) else value for name, value in facts.items()}
-    return {name: value for name, value in listed.items() if value not in (None, "", "—")}
+    stacks = {name: stacked(value) if isinstance(value, list) else value for name, value in facts.items()}
+    return {name: value for name, value in stacks.items() if value not in (None, "", "—")}
+
+
+def _releasable_to(shipment: Shipment) -> str | None:
+    return (listed(shipment.releasable_to.nodes) or _("nobody")) if shipment.HasField("releasable_to") else None
 
 
 def event_cells(event: ShipmentEvent) -> tuple[object, ...]:

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from gateway.errors import MalformedError
 from gateway.formats.places import place_by_customs_office, place_by_name, place_by_unlocode
-from gateway.formats.shipments.columns import EVENT, GOODS, MEANS, ROLES, SHIPMENT
+from gateway.formats.shipments.columns import EVENT, GOODS, MEANS, NOBODY, ROLES, SHIPMENT
 from gateway.formats.tables.cell_values import read_known_territory
 from gateway.formats.tables.layout import Layout, Line, Source
 from gateway.plurals import counted
@@ -118,6 +118,12 @@ def _leg(start: goods_pb2.Place, end: goods_pb2.Place) -> goods_pb2.RouteLeg:
 def _put_totals(made: Shipment, line: Line) -> None:
     _put_money(made.total_value, line, "total_value", "total_currency")
     _put_money(made.freight, line, "freight", "freight_currency")
+
+
+def _put_release(made: Shipment, line: Line) -> None:
+    if nodes := line.values("releasable_to"):
+        made.releasable_to.nodes.extend(nodes if nodes != [NOBODY] else ())
+        made.releasable_to.SetInParent()
 
 
 def _goods_step(layout: Layout) -> Step:
@@ -284,4 +290,5 @@ _STEPS: Sequence[tuple[Sequence[str], Step]] = (
     (("containers", "seals", "e_locks"), _put_equipment),
     (("route", "departed_at", "arrived_at"), _put_route),
     (("total_value", "freight"), _put_totals),
+    (("releasable_to",), _put_release),
 )

@@ -40,6 +40,9 @@ PLACES = ("office", "route", "event_place")
 PLACE_KINDS = ("own", "unlocode", "customs_code", "name")
 """Notations of a place: UNLOCODE|territory|name|office, a UN/LOCODE, a customs office's code, or a name."""
 
+NOBODY = "-"
+"""The member of a release list without members."""
+
 MOST_PARTS = 8
 """A licence has six, a container seven seals."""
 
@@ -176,6 +179,7 @@ SHIPMENT: Mapping[str, Field] = MappingProxyType(
         "freight_currency": _TEXT,
         "incoterms": _one("incoterms"),
         "retention_class": _one("retention_class"),
+        "releasable_to": _field(many=True),
     }
 )
 """Fields of a whole shipment."""

@@ -38,6 +38,7 @@ _COLUMN_OF: Mapping[str, str] = MappingProxyType(
         **_paths(EVENT, "events."),
         "utc_offset_minutes": "declared_at",
         "references": "declaration",
+        "releasable_to": "releasable_to",
         "equipment": "containers",
         "equipment.seals": "seals",
         "equipment.e_lock": "e_locks",

@@ -20,6 +20,7 @@ class PreparedItem(NamedTuple):
     Attributes:
         digest: SHA-256 of the content.
         declared_at: milliseconds since 1970; like `procedure` 0 for an addition.
+        releasable_to: the release list; None: none.
     """
 
     position: int
@@ -30,6 +31,7 @@ class PreparedItem(NamedTuple):
     declared_at: int
     procedure: int
     retention_class: str
+    releasable_to: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

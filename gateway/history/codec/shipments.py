@@ -24,6 +24,13 @@ def item_of(item: history_service_pb2.RecordItem) -> RecordedItem:
     return item.addition if item.WhichOneof("item") == "addition" else item.shipment
 
 
+def release_list(item: RecordedItem) -> tuple[str, ...] | None:
+    """Partners to whom a record may be released; None: as the agreements say, or an addition."""
+    if isinstance(item, shipment_pb2.Shipment) and item.HasField("releasable_to"):
+        return tuple(item.releasable_to.nodes)
+    return None
+
+
 def faults_of(item: history_service_pb2.RecordItem) -> list[Violation]:
     """Violations of the contract."""
     return violations(item)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,7 +15,9 @@ from gateway.errors import InvalidRequestError, Violation
 from gateway.feed.service.writing.commands import new_entry, random_bytes
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.history.codec import shipments as wire
-from gateway.history.tables import shipments
+from gateway.history.rules.releases import unknown_members
+from gateway.history.tables import releases, shipments
+from gateway.history.tables.releases import ReleaseRow, list_text
 from gateway.history.tables.shipments import LogRow
 from gateway.v1 import history_service_pb2, record_log_pb2
 
@@ -30,6 +32,7 @@ class ValidItem(NamedTuple):
     salt: bytes
     content: bytes
     digest: bytes
+    releasable_to: tuple[str, ...] | None = None
 
 
 def records_feed(federation: str, node: str) -> FeedOrigin:
@@ -38,15 +41,15 @@ def records_feed(federation: str, node: str) -> FeedOrigin:
 
 
 def check(
-    request: _Pb.RecordShipmentsRequest, *, retention_classes: Callable[[str], bool]
+    request: _Pb.RecordShipmentsRequest, members: Collection[str] = (), *, retention_classes: Callable[[str], bool]
 ) -> tuple[list[ValidItem], list[_Pb.RefusedItem]]:
-    """Splits items into valid and refused ones."""
+    """Splits items into valid and refused ones; `members` of the federation are those that a release list may name."""
     good: list[ValidItem] = []
     refused: list[_Pb.RefusedItem] = []
     salts = random_bytes(SALT_BYTES * len(request.items))
     for at, item in enumerate(request.items):
         carried = wire.item_of(item)
-        violations = wire.faults_of(item) or _further_faults(item, retention_classes)
+        violations = wire.faults_of(item) or _further_faults(item, members, retention_classes)
         content = carried.SerializeToString(deterministic=True)
         if not violations and len(content) > MAX_PAYLOAD_BYTES:
             violations = [
@@ -66,14 +69,18 @@ def checked(item: RecordedItem) -> ValidItem:
 
 
 def _checked(item: RecordedItem, content: bytes, salt: bytes) -> ValidItem:
-    return ValidItem(item.record_id, wire.kind_of(item), salt, content, wire.salted_digest(salt, content))
+    return ValidItem(
+        item.record_id, wire.kind_of(item), salt, content, wire.salted_digest(salt, content), wire.release_list(item)
+    )
 
 
-def _further_faults(item: _Pb.RecordItem, retention_classes: Callable[[str], bool]) -> list[Violation]:
+def _further_faults(
+    item: _Pb.RecordItem, members: Collection[str], retention_classes: Callable[[str], bool]
+) -> list[Violation]:
     if item.WhichOneof("item") == "addition":
         return []
     shipment = item.shipment
-    violations = []
+    violations = unknown_members(shipment, members)
     if shipment.retention_class and not retention_classes(shipment.retention_class):
         violations.append(
             Violation(
@@ -117,6 +124,12 @@ class RecordCommand:
             for at, item in enumerate(self.items)
         ]
         shipments.append(tx.conn, rows)
+        lists = [
+            ReleaseRow(item.record_id, first + at, list_text(item.releasable_to))
+            for at, item in enumerate(self.items)
+            if item.releasable_to is not None
+        ]
+        releases.add(tx.conn, lists)  # with the log: narrowed at once, and before its index
         digests = b"".join(item.digest for item in self.items)
         append_event(tx, self.origin, added=record_log_pb2.RecordsAdded(first_position=first, digests=digests))
         return rows[-1].position

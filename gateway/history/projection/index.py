@@ -16,8 +16,9 @@ from gateway.feed.service.writing.transaction import Transaction
 from gateway.history.codec import shipments as wire
 from gateway.history.codec.batches import IndexBatch, PreparedItem
 from gateway.history.service.search import positions_of
-from gateway.history.tables import names, shipments
+from gateway.history.tables import names, releases, shipments
 from gateway.history.tables import progress as record_progress
+from gateway.history.tables.releases import ReleaseRow, list_text
 from gateway.history.tables.shipments import RevisionRow, ShipmentRow
 
 Retention = Callable[[str, int], tuple[str, int]]
@@ -59,6 +60,11 @@ class IndexCommand:
                 same.append(item)
             revisions.append(RevisionRow(item.position, row.record_id, row.revision, row.declared_at, row.procedure))
             rows[row.record_id] = row
+        releases.add(tx.conn, list(filter(None, map(_release, batch.items))))
+        first = {one: row.revision for one, row in known.items()}
+        releases.end(
+            tx.conn, {one: row.position for one, row in rows.items() if row.revision > max(1, first.get(one, 0))}
+        )
         shipments.add(tx.conn, sorted((rows[one] for one in rows.keys() - known.keys()), key=lambda row: row.record_id))
         shipments.put(tx.conn, [rows[one] for one in sorted(known) if rows[one] != known[one]])
         shipments.add_revisions(tx.conn, revisions)
@@ -91,6 +97,13 @@ class IndexCommand:
             retention_class,
             delete_at,
         )
+
+
+def _release(item: PreparedItem) -> ReleaseRow | None:
+    """The list of a revision: recording has written it, unless the database is of before or was made anew."""
+    if item.releasable_to is None:
+        return None
+    return ReleaseRow(item.record_id, item.position, list_text(item.releasable_to))
 
 
 def _without(

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from gateway.contract.messages import to_timestamp
 from gateway.errors import AgreementForbidsError, GatewayError, InvalidRequestError, Violation
-from gateway.history.codec.signed_texts import in_messages
 from gateway.history.rpc.index_wait import IndexWait, wait_s
 from gateway.history.rpc.query_client import (
     AwaitedAnswers,
@@ -23,9 +22,10 @@ from gateway.history.rpc.query_client import (
     tell_lost,
     tell_unindexed,
 )
+from gateway.history.rpc.record_buffer import RecordBuffer
 from gateway.history.rpc.search_pages import START, SearchPosition, decode_positions, encode_positions
 from gateway.history.rules.unindexed import Unindexed
-from gateway.history.service.criteria import require_narrow
+from gateway.history.service.criteria import declared_within, require_narrow
 from gateway.history.service.queries import QuerySigner
 from gateway.history.service.search import DEFAULT_LIMIT, Chunk, HistorySearch
 from gateway.rpc.calls import Call
@@ -44,7 +44,7 @@ MARGIN = 0.1
 MARGIN_S = 0.2
 
 _COMPLETE, _PARTIAL = history_pb2.ANSWER_STATUS_COMPLETE, history_pb2.ANSWER_STATUS_PARTIAL
-_COUNTING = frozenset({_COMPLETE, _PARTIAL, history_pb2.ANSWER_STATUS_TIMED_OUT, history_pb2.ANSWER_STATUS_UNREACHABLE})
+COUNTING = frozenset({_COMPLETE, _PARTIAL, history_pb2.ANSWER_STATUS_TIMED_OUT, history_pb2.ANSWER_STATUS_UNREACHABLE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,7 @@ class NodeSearch:
     Attributes:
         limit: most records from each node.
         whole: no record from a node that has more.
+        span: see HistorySearch.chunks.
         follow: also what the found records are linked with at their node, where it knows that.
         timeout_s, own_timeout_s: for a partner and our node (None: none), in seconds.
         wait_ms: most milliseconds to wait for the index at each node; None: DEFAULT_WAIT_S.
@@ -66,6 +67,7 @@ class NodeSearch:
     limit: int = DEFAULT_LIMIT
     whole: bool = False
     follow: bool = False
+    span: tuple[int, int] = (0, 0)
     order: pb.SearchOrder.ValueType = pb.SEARCH_ORDER_UNSPECIFIED
     timeout_s: float = PARTNER_TIMEOUT_S
     own_timeout_s: float | None = None
@@ -115,16 +117,8 @@ class HistoryFanout:
         Raises:
             InvalidRequestError: too wide criteria, an unknown node, a token of another search.
         """
-        require_narrow(request.criteria)
         positions = self._positions(request)
-        query = _node_search(request, remaining_s)
-        call.concerns(
-            purpose=request.grounds.purpose,
-            case_reference=request.grounds.case_reference,
-            legal_basis=request.grounds.legal_basis,
-        )
-        named = [field.name for field, _ in request.criteria.ListFields()]
-        call.record(reason="SEARCH", subject_ids=sorted(positions), detail=f"criteria: {', '.join(named)}")
+        query = self.begin(call, request, list(positions), remaining_s)
         next_positions: dict[str, SearchPosition] = {}
         count = 0
         async with aclosing(self._gather(call, query, positions, next_positions)) as parts:
@@ -134,6 +128,24 @@ class HistoryFanout:
                     message.end.next_page_token = encode_positions(request, next_positions)
                     message.end.count = count
                 yield message
+
+    def begin(
+        self, call: Call, request: pb.SearchShipmentsRequest, nodes: Sequence[str], remaining_s: float | None
+    ) -> NodeSearch:
+        """The search for each node, noted in the audit log.
+
+        Raises:
+            InvalidRequestError: too wide criteria.
+        """
+        require_narrow(request.criteria)
+        call.concerns(
+            purpose=request.grounds.purpose,
+            case_reference=request.grounds.case_reference,
+            legal_basis=request.grounds.legal_basis,
+        )
+        named = [field.name for field, _ in request.criteria.ListFields()]
+        call.record(reason="SEARCH", subject_ids=sorted(nodes), detail=f"criteria: {', '.join(named)}")
+        return _node_search(request, remaining_s)
 
     async def _gather(
         self,
@@ -198,7 +210,7 @@ class HistoryFanout:
         An error ends up in the node's end. `awaited`, `kept`: see QueryClient.send.
         """
         loop = asyncio.get_running_loop()
-        began, buffer = loop.time(), _Buffer(put, query.order)
+        began, buffer = loop.time(), RecordBuffer(put, query.order)
         try:
             if node == self._node:
                 end = await self._own(query, start, buffer)
@@ -210,12 +222,12 @@ class HistoryFanout:
             log.exception("asking %s failed", node)
             failed = history_pb2.ANSWER_STATUS_FAILED
             end = NodeEnd(node_answer(node, failed, f"{type(error).__name__}; see the log"), None)
-        buffer.flush(valid=end.answer.status in _COUNTING)
+        buffer.flush(valid=end.answer.status in COUNTING)
         end.answer.elapsed_ms = int((loop.time() - began) * 1000)
         end.answer.answered_at.CopyFrom(to_timestamp(self._clock()))
         return end
 
-    async def _own(self, query: NodeSearch, start: SearchPosition, buffer: _Buffer) -> NodeEnd:
+    async def _own(self, query: NodeSearch, start: SearchPosition, buffer: RecordBuffer) -> NodeEnd:
         hit_only, count = query.mode == history_pb2.ANSWER_MODE_HIT, 0
         answer, further = node_answer(self._node, _COMPLETE, ""), SearchPosition()
         followed: Sequence[history_pb2.SearchCriteria] = ()
@@ -262,6 +274,7 @@ class HistoryFanout:
         return self._search.chunks(
             query.criteria,
             alternatives=query.alternatives,
+            span=query.span,
             before=start.before,
             as_of=start.as_of,
             recorded=start.recorded,
@@ -274,7 +287,7 @@ class HistoryFanout:
         self,
         call: Call,
         query: NodeSearch,
-        buffer: _Buffer,
+        buffer: RecordBuffer,
         *,
         node: str,
         start: SearchPosition,
@@ -282,11 +295,12 @@ class HistoryFanout:
         kept: list[asyncio.Future[None]] | None,
     ) -> NodeEnd:
         follow = query.follow and not self._client.streams(node)
+        knows_spans = self._client.knows_spans(node)
         try:
             signed = self._signer.sign(
                 node,
                 grounds=query.grounds,
-                criteria=query.criteria,
+                criteria=query.criteria if knows_spans else declared_within(query.criteria, query.span),
                 alternatives=query.alternatives,
                 mode=query.mode,
                 limit=query.limit,
@@ -294,6 +308,7 @@ class HistoryFanout:
                 as_of=start.as_of,
                 whole=query.whole,
                 follow=follow,
+                span=query.span if knows_spans else (0, 0),
             )
         except AgreementForbidsError as error:
             if awaited is not None:
@@ -348,35 +363,9 @@ class HistoryFanout:
         return {node: positions[node] for node in nodes if node in positions}
 
 
-class _Buffer:
-    """Passes records on as they come, or sorted at the end."""
-
-    def __init__(self, put: RecordSink, order: pb.SearchOrder.ValueType) -> None:
-        self._put = put
-        self._order = order
-        self._kept: list[history_pb2.HistoryRecord] = []
-
-    def put(self, message: pb.SearchShipmentsResponse) -> None:
-        if self._order != pb.SEARCH_ORDER_UNSPECIFIED:
-            self._kept.extend(message.records.records)
-        elif message.records.records:
-            self._put(message)
-
-    def flush(self, *, valid: bool) -> None:
-        if valid and self._kept:
-            newest_first = self._order == pb.SEARCH_ORDER_DECLARED_DESC
-            in_order = sorted(self._kept, key=_declared, reverse=newest_first)
-            for some in in_messages(in_order, history_pb2.HistoryRecord.ByteSize):
-                self._put(_message(some))
-
-
 def _anything(_criteria: history_pb2.SearchCriteria) -> bool:
     """Our records may be searched by anything."""
     return True
-
-
-def _declared(record: history_pb2.HistoryRecord) -> tuple[int, int]:
-    return record.shipment.declared_at.seconds, record.shipment.declared_at.nanos
 
 
 def _node_search(request: pb.SearchShipmentsRequest, remaining_s: float | None) -> NodeSearch:
@@ -392,9 +381,3 @@ def _node_search(request: pb.SearchShipmentsRequest, remaining_s: float | None) 
         own_timeout_s=own_s,
         wait_ms=request.wait_indexed_ms if request.HasField("wait_indexed_ms") else None,
     )
-
-
-def _message(records: Sequence[history_pb2.HistoryRecord]) -> pb.SearchShipmentsResponse:
-    message = pb.SearchShipmentsResponse()
-    message.records.records.extend(records)
-    return message

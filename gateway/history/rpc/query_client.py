@@ -16,12 +16,13 @@ from typing import NamedTuple
 import grpc.aio
 
 from gateway.contract.messages import to_timestamp
-from gateway.errors import DeadlineExceededError, DirectoryError, GatewayError, Kind, UnavailableError
+from gateway.errors import DeadlineExceededError, DirectoryError, GatewayError, Kind, MalformedError, UnavailableError
 from gateway.feed.rpc.writer_client import WriterClient, forget
 from gateway.feed.service.alarms import ANSWER_WRONG, Alarms
 from gateway.feed.service.quotas import Quotas
 from gateway.history.codec.signed_texts import Statement
 from gateway.history.rules.unindexed import Unindexed
+from gateway.history.service.answers import span_of
 from gateway.history.service.criteria import is_short
 from gateway.history.service.queries import AnswerVerifier, KeepAskedCommand, KeepRecordsCommand, SignedQuery, asked_row
 from gateway.rpc.calls import Call, from_rpc_error
@@ -89,6 +90,7 @@ class QueryClient:
     quotas: Quotas
     _limits: dict[str, asyncio.Semaphore] = field(default_factory=dict)
     _streams_until_s: dict[str, float] = field(default_factory=dict)  # by the loop's clock
+    _spanless_until_s: dict[str, float] = field(default_factory=dict)
 
     async def send(
         self,
@@ -112,7 +114,7 @@ class QueryClient:
             kept: gets the commits that the caller awaits before it reports; None: they are awaited here.
 
         Raises:
-            EarlierVersionError: the query says `follow`, which the partner doesn't know; it wasn't answered.
+            EarlierVersionError: the query says `follow` or a span, which the partner doesn't know; it wasn't answered.
         """
         awaited = awaited or AwaitedAnswers([signed_query.query.answerer])
         exchange = _Exchange(self, call, signed_query, sink, awaited=awaited, awaited_later=kept)
@@ -125,6 +127,14 @@ class QueryClient:
     def streams(self, partner: str) -> bool:
         """Whether a partner knows QueryHistory alone, by what it said lately."""
         return asyncio.get_running_loop().time() < self._streams_until_s.get(partner, 0.0)
+
+    def knows_spans(self, partner: str) -> bool:
+        """Whether a partner hasn't refused a span lately."""
+        return asyncio.get_running_loop().time() >= self._spanless_until_s.get(partner, 0.0)
+
+    def refuses_spans(self, partner: str) -> None:
+        """Notes that a partner doesn't know spans."""
+        self._spanless_until_s[partner] = asyncio.get_running_loop().time() + STREAMS_S
 
     def answers_at_once(self, query: history_pb2.HistoryQuery) -> bool:
         """Whether the query is for AskHistory."""
@@ -205,6 +215,9 @@ class _Exchange:
             reached = error.reason not in (UnavailableError.reason, DirectoryError.reason)
             ended, more_before = self._ended("FAILED" if reached else "UNREACHABLE", error.message), 0
         except GatewayError as error:
+            if error.reason == MalformedError.reason and any(span_of(self._query.query)):
+                self._by.refuses_spans(node)
+                raise EarlierVersionError from error
             denied = error.kind in (Kind.PERMISSION_DENIED, Kind.UNAUTHENTICATED, Kind.INVALID_ARGUMENT)
             ended, more_before = self._ended("DENIED" if denied else "FAILED", f"{node}: {error.message}"), 0
         except asyncio.CancelledError:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from gateway.errors import GatewayError
 from gateway.history.commands.record import ValidItem, check
@@ -34,22 +34,28 @@ CheckedItems = tuple[list[ValidItem], list[pb.RefusedItem]]
 class RecordChecks:
     """Checks messages of RecordShipments; used in one event loop."""
 
-    def __init__(self, opener: Opener, retention_classes: Collection[str]) -> None:
+    def __init__(
+        self, opener: Opener, retention_classes: Collection[str], *, members: Callable[[], Collection[str]]
+    ) -> None:
+        """`members`: of the federation, which a release list may name."""
+        self._members = members
         self._retention_classes = frozenset(retention_classes)
         self.process = WorkerProcess(
             "recording", opener, (self._retention_classes,), deadlines_s={CHECK: CHECK_TIMEOUT_S}
         )
 
     async def check(self, request: pb.RecordShipmentsRequest, *, caller: str) -> CheckedItems:
+        members = tuple(self._members())
         if len(request.items) >= BULK_ITEMS:
             try:
                 if self.process.is_ready:
-                    checked: CheckedItems = await asyncio.wrap_future(self.process.call(CHECK, request, caller=caller))
+                    checking = self.process.call(CHECK, request, members, caller=caller)
+                    checked: CheckedItems = await asyncio.wrap_future(checking)
                     return checked
                 await asyncio.to_thread(self.process.start)
             except (OSError, GatewayError) as error:
                 log.warning("a large message is checked in the node: %s", error)
-        return await asyncio.to_thread(check, request, retention_classes=self._retention_classes.__contains__)
+        return await asyncio.to_thread(check, request, members, retention_classes=self._retention_classes.__contains__)
 
     async def run(self) -> None:
         """Ends the process on cancellation."""

@@ -20,6 +20,7 @@ from gateway.history.commands.legal_holds import PlaceHoldCommand, ReleaseHoldCo
 from gateway.history.commands.record import RecordCommand
 from gateway.history.rpc.fanout import HistoryFanout
 from gateway.history.rpc.index_wait import IndexWait, wait_s
+from gateway.history.rpc.ordered_search import OrderedSearch
 from gateway.history.rpc.recording_process import CheckedItems, RecordChecks
 from gateway.history.service.backlog import Lag
 from gateway.history.service.control_changes import ControlChanges
@@ -29,8 +30,8 @@ from gateway.history.service.search import HistorySearch, RecordReading
 from gateway.history.tables import holds
 from gateway.risk.rule_engine import RuleEngine
 from gateway.rpc.calls import Call, current_call
+from gateway.v1 import history_pb2, history_service_pb2_grpc
 from gateway.v1 import history_service_pb2 as pb
-from gateway.v1 import history_service_pb2_grpc
 
 CHECKS_AHEAD = 2
 """Messages in check: one is checked, the next on its way."""
@@ -51,6 +52,7 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServiceServicer):
         search: HistorySearch,
         index: IndexWait,
         fanout: HistoryFanout,
+        ordered: OrderedSearch,
         trace: Trace,
         rules: RulesInForce,
         suggestions: ControlSuggestions,
@@ -64,6 +66,7 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServiceServicer):
         self._search = search
         self._index = index
         self._fanout = fanout
+        self._ordered = ordered
         self._trace = trace
         self._rules = rules
         self._suggestions = suggestions
@@ -109,7 +112,9 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServiceServicer):
         self, request: pb.SearchShipmentsRequest, context: Context
     ) -> AsyncIterator[pb.SearchShipmentsResponse]:
         validate(request)
-        async with aclosing(self._fanout.search(current_call(), request, context.time_remaining())) as messages:
+        ordered = request.order == pb.SEARCH_ORDER_OVERALL and request.mode != history_pb2.ANSWER_MODE_HIT
+        search = self._ordered.search if ordered else self._fanout.search
+        async with aclosing(search(current_call(), request, context.time_remaining())) as messages:
             async for message in messages:
                 yield message
 

@@ -8,7 +8,8 @@
 5. once: its id wasn't answered before, so that one id never has two signed answers; and the asker's quota of the day
    has room for it.
 6. agreement: history.service.terms allows it; a further page goes on from an answer to the same node.
-7. search: newest first, by the fields of the agreement's classes alone; each record lists the fields that the agreement
+7. search: newest first, by the fields of the agreement's classes alone, without records whose own release list doesn't
+   name the asker; each record lists the fields that the agreement
    withholds, whether the record has them or not. Where the query asks for it, links of what was found are followed.
 8. statement: a checkpoint over the records' bytes in order, signed by this node under the name
    `<federation>/<answerer>/<asker>/history/<query id>`; it says whether records that may match aren't indexed yet, and
@@ -184,6 +185,8 @@ class SignedAnswer:
             query.criteria,
             alternatives=query.alternatives,
             classes=terms.field_classes,
+            asker=query.asker,
+            span=span_of(query),
             before=page.before_position if page else 0,
             as_of=page.as_of_position if page else 0,
             recorded=page.recorded_position if page else 0,
@@ -321,6 +324,11 @@ def answered_row(
         note=verified.note,
         statement=statement,
     )
+
+
+def span_of(query: history_pb2.HistoryQuery) -> tuple[int, int]:
+    """The span of time in which a record's last match is wanted, milliseconds since 1970; 0: no bound."""
+    return to_ms(query.match_declared_from), to_ms(query.match_declared_until)
 
 
 def forget_third_alerts(shipment: shipment_pb2.Shipment, query: history_pb2.HistoryQuery) -> None:

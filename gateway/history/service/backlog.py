@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from gateway.contract.identification import shipment_keys as keys_wire
 from gateway.history.service.criteria import KeyCriteria, LoggedItem, SearchPlan
-from gateway.history.tables import shipments
+from gateway.history.tables import releases, shipments
 from gateway.history.tables.shipments import LogRow
 
 MOST_COMPARED = 100
@@ -71,7 +71,8 @@ class Backlog:
         if last - after > MOST_COMPARED or last > newest:
             return cls((), Lag(last - after, shipments.recorded_after(conn, after), last, compared=False))
         rows = [row for row in shipments.log_after(conn, after, last - after) if row.position <= last]
-        return cls(list(_pending(rows, plan)))
+        hidden = releases.unreleased(conn, {row.record_id for row in rows}, plan.asker) if plan.asker else set()
+        return cls(list(_pending([row for row in rows if row.record_id not in hidden], plan)))
 
     def shown(self, record_ids: Iterable[str]) -> None:
         """Notes records that the search shows: what waits of them changes them."""

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from gateway.contract.identification import shipment_keys as keys_wire
 from gateway.contract.identification.shipment_keys import KeySets
-from gateway.contract.messages import to_ms
+from gateway.contract.messages import to_ms, to_timestamp
 from gateway.errors import InvalidRequestError, Violation
 from gateway.history.codec import shipments as wire
 from gateway.history.tables import shipment_search
@@ -29,12 +29,14 @@ class KeyCriteria:
     Attributes:
         exact_sets: without names; an empty set matches nothing.
         has_names: whether a name is asked for too.
+        hit_filter: the filter, of the span of time in which a record's last match is wanted.
     """
 
     key_sets: KeySets
     record_filter: RecordFilter
     exact_sets: KeySets
     has_names: bool
+    hit_filter: RecordFilter
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +46,13 @@ class SearchPlan:
     Attributes:
         names: the matching recorded names, by key.
         classes: disclosure classes that the searcher may have.
+        asker: the partner that searches; empty: our node.
     """
 
     alternatives: Sequence[KeyCriteria]
     names: Mapping[int, history_pb2.NameMatch]
     classes: frozenset[FieldClass]
+    asker: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +84,8 @@ def matching_positions(conn: Connection, plan: SearchPlan, before: int, limit: i
     positions: set[int] = set()
     for criteria in plan.alternatives:
         if criteria.key_sets:
-            sets, record_filter = criteria.key_sets, criteria.record_filter
-            positions.update(shipment_search.search(conn, sets, record_filter, before=before, limit=limit, state=state))
+            sets, hit_filter = criteria.key_sets, criteria.hit_filter
+            positions.update(shipment_search.search(conn, sets, hit_filter, before=before, limit=limit, state=state))
     return sorted(positions, reverse=True)[:limit]
 
 
@@ -134,10 +138,22 @@ def require_exact(criteria: history_pb2.SearchCriteria, rule: str, message: str)
         raise InvalidRequestError(violations)
 
 
-def filter_of(criteria: history_pb2.SearchCriteria) -> RecordFilter:
-    """The criteria that aren't keys."""
+def filter_of(criteria: history_pb2.SearchCriteria, asker: str = "") -> RecordFilter:
+    """The criteria that aren't keys, for a partner that asks."""
     return RecordFilter(
         to_ms(criteria.declared_from) if criteria.HasField("declared_from") else 0,
         to_ms(criteria.declared_until) if criteria.HasField("declared_until") else 0,
         tuple(criteria.procedures),
+        asker,
     )
+
+
+def declared_within(criteria: history_pb2.SearchCriteria, span: tuple[int, int]) -> history_pb2.SearchCriteria:
+    """The criteria for a span, for a partner of an earlier version: any revision counts that was declared in it."""
+    within, bounds = history_pb2.SearchCriteria(), filter_of(criteria).within(*span)
+    within.CopyFrom(criteria)
+    if bounds.declared_from:
+        within.declared_from.CopyFrom(to_timestamp(bounds.declared_from))
+    if bounds.declared_until:
+        within.declared_until.CopyFrom(to_timestamp(bounds.declared_until))
+    return within

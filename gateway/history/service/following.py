@@ -32,12 +32,13 @@ class FollowedPage(NamedTuple):
     """The page whose links are followed.
 
     Attributes:
-        classes, as_of, recorded: see HistorySearch.chunks.
+        classes, asker, as_of, recorded: see HistorySearch.chunks.
         limit: most records in all.
     """
 
     state: CellsState
     classes: frozenset[FieldClass]
+    asker: str
     as_of: int
     recorded: int
     limit: int

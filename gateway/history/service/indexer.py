@@ -81,7 +81,15 @@ def _prepared(row: LogRow, digest: bytes, texts: dict[int, str]) -> tuple[Prepar
     texts.update(names)
     declared_at, procedure, retention_class = to_ms(item.declared_at), int(item.procedure), item.retention_class
     prepared = PreparedItem(
-        row.position, row.record_id, row.kind, row.recorded_at, digest, declared_at, procedure, retention_class
+        row.position,
+        row.record_id,
+        row.kind,
+        row.recorded_at,
+        digest,
+        declared_at,
+        procedure,
+        retention_class,
+        wire.release_list(item),
     )
     return prepared, keys
 

@@ -91,12 +91,14 @@ class QuerySigner:
         as_of: int = 0,
         whole: bool = False,
         follow: bool = False,
+        span: tuple[int, int] = (0, 0),
     ) -> SignedQuery:
         """A signed query to a partner.
 
         Args:
             limit, whole: most records (0: the partner's default); none if there are more.
             follow: also what is linked with that, of a partner that knows it.
+            span: see HistorySearch.chunks; of a partner that knows it.
             before, as_of: only records below `before`, only items up to `as_of`; 0: all.
 
         Raises:
@@ -119,6 +121,9 @@ class QuerySigner:
             whole=whole,
             follow=follow,
         )
+        for field, bound in zip((query.match_declared_from, query.match_declared_until), span, strict=True):
+            if bound:
+                field.CopyFrom(to_timestamp(bound))
         terms = require_terms(trust.directory, query, datetime.fromtimestamp(now_ms / 1000, UTC))
         data = encode_query(query)
         origin = question_origin(trust.federation, self.node, partner)

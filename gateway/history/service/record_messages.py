@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from gateway.contract.identification import shipment_keys as keys_wire
 from gateway.contract.limits import ANSWER_MESSAGE_BYTES, MAX_RECORD_BYTES
+from gateway.contract.messages import to_ms, to_timestamp
 from gateway.history.codec import shipments as wire
 from gateway.history.tables import shipments
 from gateway.history.tables.shipment_search import RecordRow
@@ -26,6 +27,7 @@ _FRAME_BYTES = 64 * 1024
 """Most bytes of a record beside its shipment."""
 
 _NO_NAMES: Mapping[int, history_pb2.NameMatch] = {}
+_NO_TIMES: Mapping[str, int] = {}
 
 log = logging.getLogger(__name__)
 
@@ -46,12 +48,16 @@ def record_messages(
     classes: Collection[FieldClass] = frozenset(FieldClass),
     matched: Sequence[Sequence[int]] = (),
     names: Mapping[int, history_pb2.NameMatch] = _NO_NAMES,
+    declared: Mapping[str, int] = _NO_TIMES,
+    to_partner: bool = False,
 ) -> RecordMessages:
     """Records in order, without erased and unreadable ones.
 
     Args:
         positions: of all items of records with additions.
         classes: disclosure classes that the messages may hold.
+        declared: by record, when the item was declared by which it was found, milliseconds since 1970.
+        to_partner: without the release lists.
         matched: the numbers of each record's matching criteria, where there are several.
     """
     messages: list[history_service_pb2.SearchShipmentsResponse] = []
@@ -66,8 +72,13 @@ def record_messages(
         record = _added(records, node, row)
         if record is None:
             continue
+        if to_partner:
+            record.shipment.ClearField("releasable_to")
         if matched:
             record.met.extend(matched[at])
+        declared_at = declared.get(row.record_id)
+        if declared_at is not None and declared_at != to_ms(record.shipment.declared_at):
+            record.match_declared_at.CopyFrom(to_timestamp(declared_at))
         room -= len(row.content)
         if row.additions or names:
             logged = shipments.log_rows(conn, positions.get(row.record_id, ()))

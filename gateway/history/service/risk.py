@@ -22,6 +22,7 @@ from gateway.db.database import Database
 from gateway.errors import StoreUnavailableError
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.history.codec.batches import RecordOutcome, RiskBatch
+from gateway.history.rules.releases import is_releasable
 from gateway.history.service.current_records import CurrentShipment, current_records, current_shipments
 from gateway.history.service.search import NEWEST
 from gateway.history.tables import inspection_outcomes, shipment_search, shipments
@@ -85,12 +86,16 @@ class SiblingSearch:
                 siblings.update((item.record_id, item) for item in (*before, *around))
         return list(siblings.values())
 
-    def of_trace(self, trace: trace_pb2.Trace, node: str) -> dict[int, list[shipment_pb2.Shipment]]:
-        """The same for own legs of a trace, by index."""
+    def of_trace(
+        self, trace: trace_pb2.Trace, node: str, recipient: str = ""
+    ) -> dict[int, list[shipment_pb2.Shipment]]:
+        """The same for own legs of a trace, by index; for a recipient, what may be released to it."""
         by_leg: dict[int, list[shipment_pb2.Shipment]] = {}
         for index, leg in enumerate(trace.legs):
             if leg.record.node == node and len(by_leg) < MAX_LEGS_LOOKED_AT:
                 siblings = self.of(leg.record.shipment)
+                if recipient:
+                    siblings = [sibling for sibling in siblings if is_releasable(sibling, recipient)]
                 if siblings:
                     by_leg[index] = siblings
         return by_leg

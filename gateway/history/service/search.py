@@ -32,6 +32,7 @@ from gateway.history.service.following import (
     NextCriteria,
     follow_links,
 )
+from gateway.history.service.last_matches import declared_at, last_matches, newest_hits
 from gateway.history.service.losses import concerns
 from gateway.history.service.record_messages import record_messages, records_in
 from gateway.history.tables import cells, shipment_search, shipments
@@ -170,7 +171,9 @@ class HistorySearch:
         *,
         alternatives: Sequence[history_pb2.SearchCriteria] = (),
         classes: Collection[FieldClass] = _ALL_CLASSES,
+        asker: str = "",
         before: int = 0,
+        span: tuple[int, int] = (0, 0),
         as_of: int = 0,
         recorded: int = 0,
         limit: int = 0,
@@ -185,6 +188,10 @@ class HistorySearch:
             criteria, alternatives: valid by the contract; a record matches by any of them.
             classes: disclosure classes that the searcher may have. What is in other fields finds no record and stands
                 in none.
+            asker: the partner that searches, to which records that name others are as if they weren't there; empty: our
+                node.
+            span: only records whose last match was declared from and until (exclusive), milliseconds since 1970; 0: no
+                bound.
             as_of: only items up to this position; 0: all indexed ones.
             recorded: of a further page, `Chunk.recorded` of the page before.
             whole: no record if more than `limit` items match.
@@ -197,7 +204,7 @@ class HistorySearch:
         require_all_narrow(criteria, alternatives)
         left, position, size = min(limit or DEFAULT_LIMIT, MAX_LIMIT), before or NEWEST, FIRST_CHUNK
         most, found = left, list[history_pb2.HistoryRecord]()
-        plan, last, backlog = self._plan([criteria, *alternatives], classes), False, None
+        plan, last, backlog = self._plan([criteria, *alternatives], classes, asker, span), False, None
         newest = self._newest()
         while not last:
             with self._reads.searching() as conn:  # yield outside: a caller that leaves would roll it back
@@ -219,7 +226,7 @@ class HistorySearch:
                 lag, links = backlog.lag, FollowedLinks()
                 found += () if follow is None else records
                 if follow is not None and last and found and not position and not lag.records:
-                    page = FollowedPage(state, frozenset(classes), as_of, recorded, most)
+                    page = FollowedPage(state, frozenset(classes), asker, as_of, recorded, most)
                     find = partial(self._found, conn, page)
                     links = follow_links(found, [criteria, *alternatives], self._links(), find, may=follow, limit=most)
             messages, removed = [*part.messages, *links.messages], part.removed + links.removed
@@ -237,7 +244,7 @@ class HistorySearch:
         self, conn: Connection, page: FollowedPage, criteria: Sequence[history_pb2.SearchCriteria]
     ) -> FoundRecords:
         """What any of these criteria finds in the same state."""
-        plan = self._plan(criteria, page.classes)
+        plan = self._plan(criteria, page.classes, page.asker)
         backlog = Backlog.read(conn, plan, page.as_of, page.recorded, newest=page.state.newest)
         messages: list[history_service_pb2.SearchShipmentsResponse] = []
         position, left, size, removed = page.as_of + 1, page.limit, FIRST_CHUNK, 0
@@ -292,10 +299,19 @@ class HistorySearch:
                 revision.digest = wire.salted_digest(logged.salt, logged.content)
         return RecordReading(response, last)
 
-    def _plan(self, criteria: Sequence[history_pb2.SearchCriteria], classes: Collection[FieldClass]) -> SearchPlan:
+    def _plan(
+        self,
+        criteria: Sequence[history_pb2.SearchCriteria],
+        classes: Collection[FieldClass],
+        asker: str = "",
+        span: tuple[int, int] = (0, 0),
+    ) -> SearchPlan:
         names: dict[int, history_pb2.NameMatch] = {}
         return SearchPlan(
-            [self._key_criteria(alternative, names, classes) for alternative in criteria], names, frozenset(classes)
+            [self._key_criteria(alternative, names, classes, asker, span) for alternative in criteria],
+            names,
+            frozenset(classes),
+            asker,
         )
 
     def _key_criteria(
@@ -303,6 +319,8 @@ class HistorySearch:
         criteria: history_pb2.SearchCriteria,
         names: dict[int, history_pb2.NameMatch],
         classes: Collection[FieldClass],
+        asker: str,
+        span: tuple[int, int],
     ) -> KeyCriteria:
         codes = [self._substances.codes(substance) for substance in criteria.substances]
         exact = sets = keys_wire.key_sets(criteria, classes=classes, substance_codes=codes)
@@ -312,20 +330,22 @@ class HistorySearch:
             names.update(matches)
             sets = [list(matches), *sets]
             exact = exact if may_be_named else [[]]
-        return KeyCriteria(sets if all(sets) else [], filter_of(criteria), exact, bool(criteria.party_names))
+        of_all = filter_of(criteria, asker)
+        has_names, of_span = bool(criteria.party_names), of_all.within(*span)
+        return KeyCriteria(sets if all(sets) else [], of_all, exact, has_names, of_span)
 
     def _part(
         self, conn: Connection, plan: SearchPlan, state: CellsState, *, before: int, as_of: int, limit: int
     ) -> _PagePart:
-        hits, matched = _hits(conn, plan, before, limit + 1, state)
+        hits, matched = newest_hits(conn, plan, before, limit + 1, state)
         more_before = hits[limit - 1].hit if len(hits) > limit else 0
         del hits[limit:]
         positions = positions_of(conn, [row.record_id for row in hits if row.has_history], state)
-        last_matches = _last_matches(conn, plan, positions, as_of)
+        last_of = last_matches(conn, plan, positions, as_of)
         rows: list[RecordRow] = []
         of_rows: list[Sequence[int]] = []
         for row in hits:
-            last, of_record = last_matches.get(row.record_id) or (row.hit, matched[row.hit])
+            last, of_record = last_of.get(row.record_id) or (row.hit, matched[row.hit])
             if row.position and row.hit == last:  # a record is shown at its last match only
                 rows.append(row)
                 of_rows.append(of_record)
@@ -338,6 +358,8 @@ class HistorySearch:
             classes=plan.classes,
             matched=of_rows if several else (),
             names=plan.names,
+            declared=declared_at(conn, rows),
+            to_partner=bool(plan.asker),
         )
         count = sum(len(message.records.records) for message in messages)
         if plan.classes >= _ALL_CLASSES:
@@ -367,39 +389,3 @@ def positions_of(conn: Connection, record_ids: Iterable[str], state: CellsState 
                 positions[row.record_id].append(position)
         before = page[-1] if len(page) == POSITIONS_AT_ONCE else 0
     return positions
-
-
-def _hits(
-    conn: Connection, plan: SearchPlan, before: int, limit: int, state: CellsState
-) -> tuple[list[RecordRow], dict[int, tuple[int, ...]]]:
-    """The newest matching positions, `limit` of each alternative, and the alternatives of each."""
-    rows: dict[int, RecordRow] = {}
-    matched: dict[int, tuple[int, ...]] = {}
-    for number, criteria in enumerate(plan.alternatives):
-        if criteria.key_sets:
-            of_alternative = shipment_search.search_records(
-                conn, criteria.key_sets, criteria.record_filter, before=before, limit=limit, state=state
-            )
-            for row in of_alternative:
-                rows[row.hit] = row
-                matched[row.hit] = (*matched.get(row.hit, ()), number)
-    return [rows[position] for position in sorted(rows, reverse=True)], matched
-
-
-def _last_matches(
-    conn: Connection, plan: SearchPlan, positions: Mapping[str, Sequence[int]], as_of: int
-) -> dict[str, tuple[int, tuple[int, ...]]]:
-    """By record its last matching position, and its matching alternatives.
-
-    Items after `as_of` don't count: an earlier page showed the record without them.
-    """
-    candidates = [position for of_record in positions.values() for position in of_record if position <= as_of]
-    last_matches: dict[str, tuple[int, tuple[int, ...]]] = {}
-    for number, criteria in enumerate(plan.alternatives if candidates else ()):
-        matching = shipment_search.matching(conn, candidates, criteria.key_sets) if criteria.key_sets else ()
-        for row in shipments.revisions(conn, list(matching)).values():
-            if criteria.record_filter.matches(row):
-                last, matched = last_matches.get(row.record_id, (0, ()))
-                numbers = matched if number in matched else (*matched, number)
-                last_matches[row.record_id] = max(last, row.position), numbers
-    return last_matches

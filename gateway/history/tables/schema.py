@@ -82,6 +82,16 @@ shipment_times = Table(
     sqlite_with_rowid=False,
 )
 
+release_lists = Table(
+    "release_lists",
+    metadata,
+    Column("record_id", String(64), primary_key=True),
+    Column("position", BigInteger, primary_key=True, autoincrement=False),  # of the revision that has the list
+    Column("nodes", Text, nullable=False),  # each between spaces
+    integrity_index("release_lists", "record_id", "position", "nodes"),
+    sqlite_with_rowid=False,
+)
+
 party_names = Table(
     "party_names",
     metadata,

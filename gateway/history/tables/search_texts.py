@@ -14,8 +14,18 @@ from typing import TypeAlias
 MOST_KEYS_IN_ORDER = 4
 """Most keys of a set that SQLite looks up one after the other: a value has a key for each class of fields."""
 
-FilterShape: TypeAlias = tuple[bool, bool, int]
+FilterShape: TypeAlias = tuple[bool, bool, int, bool]
 """See RecordFilter.shape."""
+
+
+_UNRELEASED = (
+    "SELECT false FROM shipment_revisions v JOIN release_lists l ON l.record_id = v.record_id "
+    "WHERE v.position = k.position AND l.nodes NOT LIKE {0}"
+)
+"""A position of a record that the asker mustn't be told of."""
+
+_NO_LISTS = "NOT EXISTS (SELECT 1 FROM release_lists)"
+"""Found out once for a statement, so that nodes without any list don't look for one at each position."""
 
 
 @cache
@@ -27,11 +37,12 @@ def sqlite_text(shape: tuple[int, ...], cells: int, conditions: FilterShape) -> 
     first, *others = shape
     where = [f"k.cell IN ({_marks(cells)})", f"k.key IN ({_marks(first)})", "k.position >= ?", "k.position < ?"]
     where += [_sqlite_match(count) for count in others]
-    since, until, procedures = conditions
+    since, until, procedures, asker = conditions
     join = "JOIN shipment_revisions r ON r.position = k.position" if since or until or procedures else ""
     where += ["r.declared_at >= ?"] if since else []
     where += ["r.declared_at < ?"] if until else []
     where += [f"r.procedure IN ({_marks(procedures)})"] if procedures else []
+    where += [f"({_NO_LISTS} OR NOT EXISTS ({_UNRELEASED.format('?')}))"] if asker else []
     distinct = "DISTINCT " if first > 1 else ""
     return (
         f"SELECT {distinct}k.position FROM shipment_keys k {join} "
@@ -70,7 +81,7 @@ def postgresql_text(others: int, conditions: FilterShape) -> str:
         "(SELECT true FROM shipment_keys o WHERE o.cell = k.cell AND o.position = k.position "
         "AND o.key = ANY(%s::bigint[]) LIMIT 1)"
     ] * others
-    since, until, procedures = conditions
+    since, until, procedures, asker = conditions
     declared = ["r.declared_at >= %s"] if since else []
     declared += ["r.declared_at < %s"] if until else []
     declared += ["r.procedure = ANY(%s::integer[])"] if procedures else []
@@ -78,6 +89,7 @@ def postgresql_text(others: int, conditions: FilterShape) -> str:
         where.append(
             f"(SELECT {' AND '.join(declared)} FROM shipment_revisions r WHERE r.position = k.position LIMIT 1)"
         )
+    where += [f"({_NO_LISTS} OR COALESCE(({_UNRELEASED.format('%s')} LIMIT 1), true))"] if asker else []
     return (
         "SELECT DISTINCT walk.position FROM unnest(%s::integer[], %s::bigint[], %s::bigint[]) s(cell, start, stop) "
         "CROSS JOIN unnest(%s::bigint[]) f(key) "

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, bindparam, func, select
 
 from gateway.db.statements import LONGEST_LIST, Prepared, Rows, run
-from gateway.history.tables import cells
+from gateway.history.tables import cells, releases
 from gateway.history.tables.cells import CellsState
 from gateway.history.tables.schema import shipment_keys
 from gateway.history.tables.search_texts import (
@@ -84,26 +84,39 @@ class RecordFilter:
     Attributes:
         declared_from, declared_until: inclusive and exclusive, milliseconds since 1970; 0: none.
         procedures: empty: any.
+        asker: only records that may be released to this partner; empty: all.
     """
 
     declared_from: int = 0
     declared_until: int = 0
     procedures: tuple[int, ...] = ()
+    asker: str = ""
 
     @property
     def shape(self) -> FilterShape:
         """Equal shapes share a statement."""
-        return bool(self.declared_from), bool(self.declared_until), len(self.procedures)
+        return bool(self.declared_from), bool(self.declared_until), len(self.procedures), bool(self.asker)
 
     @property
-    def values(self) -> tuple[int, ...]:
-        return (*self.bounds, *self.procedures)
+    def values(self) -> tuple[int | str, ...]:
+        return (*self.bounds, *self.procedures, *self.release)
 
     @property
     def bounds(self) -> tuple[int, ...]:
         return tuple(bound for bound in (self.declared_from, self.declared_until) if bound)
 
+    @property
+    def release(self) -> tuple[str, ...]:
+        return (releases.naming(self.asker),) if self.asker else ()
+
+    def within(self, declared_from: int, declared_until: int) -> RecordFilter:
+        """The filter for a part of its time, milliseconds since 1970; 0: no bound."""
+        since = max(self.declared_from, declared_from)
+        bounds = [until for until in (self.declared_until, declared_until) if until]
+        return replace(self, declared_from=since, declared_until=min(bounds, default=0))
+
     def matches(self, row: RevisionRow | ShipmentRow) -> bool:
+        """By time and procedure."""
         return (
             row.declared_at >= self.declared_from
             and (not self.declared_until or row.declared_at < self.declared_until)
@@ -199,7 +212,7 @@ def _ask_sqlite(conn: Connection, query: _KeyQuery, asked: Sequence[tuple[int, r
     numbers = [cell for cell, _ in asked]
     bounds = (min(one.start for _, one in asked), min(query.before, max(one.stop for _, one in asked)))
     further = (*bounds, *chain.from_iterable(others), *query.record_filter.values, limit)
-    values: tuple[int, ...]
+    values: tuple[int | str, ...]
     # One IN list would read and sort all records of a large trader.
     if len(numbers) == 1 and 1 < len(first) <= MOST_KEYS_IN_TURN:
         text = sqlite_text_by_key(shape, conditions)
@@ -216,7 +229,8 @@ def _ask_postgresql(conn: Connection, query: _KeyQuery, asked: Sequence[tuple[in
     procedures = [list(record_filter.procedures)] if record_filter.procedures else []
     numbers = [cell for cell, _ in asked]
     starts, stops = [one.start for _, one in asked], [min(one.stop, query.before) for _, one in asked]
-    values = [numbers, starts, stops, first, *others, *record_filter.bounds, *procedures, limit, limit]
+    values = [numbers, starts, stops, first, *others, *record_filter.bounds, *procedures, *record_filter.release]
+    values += [limit, limit]
     text = postgresql_text(len(others), record_filter.shape)
     return run(conn, with_records(text, "postgresql") if query.records else text, values)
 

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from gateway.contract.ids import Channel, FeedOrigin
 from gateway.db.statements import Prepared, PreparedList, insert_rows, run
 from gateway.feed.tables.schema import feeds
-from gateway.history.tables import cells
+from gateway.history.tables import cells, releases
 from gateway.history.tables.schema import (
     inspection_outcomes,
     record_log,
@@ -270,6 +270,7 @@ def erase(conn: Connection, record_ids: Sequence[str], keys: Mapping[int, Collec
     """Empties content and salt of whole records, and removes their other rows; `keys` by position."""
     _ERASE_SHIPMENTS.execute(conn, record_ids)
     _ERASE_OUTCOMES.execute(conn, record_ids)
+    releases.erase(conn, record_ids)
     for statement in _ERASE_POSITIONS:
         statement.execute(conn, keys)
     for position, of_position in keys.items():

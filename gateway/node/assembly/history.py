@@ -25,6 +25,7 @@ from gateway.history.rpc.fanout import HistoryFanout
 from gateway.history.rpc.index_process import NAMES_TIMEOUT_S, IndexProcess
 from gateway.history.rpc.index_wait import STANDBY_LOOK_S, IndexWait
 from gateway.history.rpc.loops import QUIET_S, SearchStep, Step, follow, index_step, purge, risk_step
+from gateway.history.rpc.ordered_search import OrderedSearch
 from gateway.history.rpc.query_client import QueryClient
 from gateway.history.rpc.query_handler import QueryHandler
 from gateway.history.rpc.recording_process import RecordChecks
@@ -90,7 +91,9 @@ class History:
             TRY_PROFILE: SLICE_TIMEOUT_S,
         }
         self._process = IndexProcess(database, history_handlers, (database_url, rules), further=further)
-        self._checks = RecordChecks(recording_handlers, settings.retention_days)
+        self._checks = RecordChecks(
+            recording_handlers, settings.retention_days, members=lambda: trust().directory.nodes
+        )
         self.standby = standby_of(settings, database)
         self.search = search_of(
             settings, database, node, names=self._process.names, links=LinkQuestions, reads=self.standby
@@ -126,6 +129,7 @@ class History:
             search=self.search,
             index=index,
             fanout=self.fanout,
+            ordered=OrderedSearch(self.fanout, clock=clock),
             trace=self._tracer(node, database, trust, clock).trace,
             rules=RulesInForce(self.rules, adopted_rules),
             control_changes=self.control_changes,

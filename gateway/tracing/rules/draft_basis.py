@@ -15,12 +15,12 @@ from gateway.v1.trace_pb2 import Discrepancy, Trace
 
 
 def part_for(recipient: str, trace: Trace, gathering: Gathering, onward: OnwardTransfer) -> Trace:
-    """The trace as if nodes that don't let their answers be passed on to the recipient had no records.
+    """The trace as if the records weren't there that mustn't be passed on to the recipient.
 
     Its records are linked by each other alone. Findings on a third authority's alert are left out: its recipients don't
     learn of each other. With an empty recipient it has own records alone.
     """
-    names = {name_of(leg.record) for leg in trace.legs if onward.permits(leg.record.node, recipient)}
+    names = {name_of(leg.record) for leg in trace.legs if onward.permits_record(leg.record, recipient)}
     known = [traced for traced in gathering.graph.known if name_of(traced.record) in names]
     answers = [answer for answer in trace.answers if onward.permits(answer.node, recipient)]
     part = assemble(Gathering(_hits(known, onward.own)), answers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import chain
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from gateway.tracing.rules.link_graph import LinkGraph, build_link_graph
 from gateway.tracing.rules.links import LinkKey, link_keys
@@ -19,6 +19,9 @@ from gateway.tracing.rules.records import (
 )
 from gateway.v1.history_pb2 import HistoryRecord
 
+_Part: TypeAlias = tuple[frozenset[str], frozenset[RecordName]]
+"""Nodes of a graph, and records that it is without."""
+
 
 class Gathering:
     """Merges and links only what additions change, and reads the keys of each record once. Not thread-safe."""
@@ -27,7 +30,7 @@ class Gathering:
         self._hits: dict[RecordName, list[RecordHit]] = {}
         self._traced: dict[RecordName, TraceRecord] = {}
         self._known: _KnownRecords | None = None
-        self._parts: dict[frozenset[str], LinkGraph] = {}
+        self._parts: dict[_Part, LinkGraph] = {}
         self._keys: dict[int, Sequence[LinkKey]] = {}  # by the message's identity: `_hits` holds it
         self.add(hits)
 
@@ -41,21 +44,27 @@ class Gathering:
             return
         self._traced.update((name, newest_revision(self._hits[name])) for name in changed)
         self._known = None
-        nodes = {node for node, _ in changed} if len(self._traced) <= MAX_RECORDS else set(chain(*self._parts))
-        self._parts = {part: graph for part, graph in self._parts.items() if part.isdisjoint(nodes)}
+        nodes = (
+            {node for node, _ in changed}
+            if len(self._traced) <= MAX_RECORDS
+            else set(chain(*(part for part, _hidden in self._parts)))
+        )
+        self._parts = {part: graph for part, graph in self._parts.items() if part[0].isdisjoint(nodes)}
 
     @property
     def graph(self) -> LinkGraph:
-        return self._graph_of(self._merge().nodes)
+        return self._graph_of(self._merge().nodes, frozenset())
 
-    def graph_of(self, nodes: frozenset[str]) -> LinkGraph:
-        """The graph of these nodes' records alone, as if no other node had any."""
-        return self._graph_of(nodes & self._merge().nodes)
+    def graph_of(self, nodes: frozenset[str], hidden: frozenset[RecordName] = frozenset()) -> LinkGraph:
+        """The graph of these nodes' records alone, as if no other node had any and nobody had the hidden ones."""
+        return self._graph_of(nodes & self._merge().nodes, hidden)
 
-    def _graph_of(self, part: frozenset[str]) -> LinkGraph:
+    def _graph_of(self, nodes: frozenset[str], hidden: frozenset[RecordName]) -> LinkGraph:
         """Its nodes have records: those without any make no other graph."""
+        part = nodes, hidden
         if part not in self._parts:
-            of_part = [traced for traced in self._merge().records if traced.record.node in part]
+            known = (traced for traced in self._merge().records if traced.record.node in nodes)
+            of_part = [traced for traced in known if name_of(traced.record) not in hidden]
             self._parts[part] = build_link_graph(of_part, self._keys_of)
         return self._parts[part]
 

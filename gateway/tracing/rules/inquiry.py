@@ -151,6 +151,7 @@ def onward_refusals(
     refusals: list[OnwardRefusal] = []
     for node in sorted(reached):
         withheld = onward.withheld({keyed.record.record.node for keyed in consignment}, node)
+        withheld += [onward.own] if onward.unreleased(gathering, node) else []
         if withheld:
             basis = disclosable(gathering, onward, node, asked)
             refusals += _refusals(node, withheld, _unasked(consignment, basis, asked[node]))

@@ -8,7 +8,8 @@ To a node B goes a value only if
 Each value counts by itself: that B knows a container doesn't make another node's UCR of it known to B. A record of B
 counts only if our records, those of B and those that may be passed on link it to the consignment. Otherwise B
 could put guesses into records and see by the next question which of them another node confirmed. For the same reason an
-own record counts if it is linked without B's records, or without the others'.
+own record counts if it is linked without B's records, or without the others'. An own record whose release list doesn't
+name B is as if it weren't there.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from gateway.history.rules.releases import is_releasable
 from gateway.tracing.rules.gathering import Gathering
 from gateway.tracing.rules.link_graph import LinkGraph, in_order
 from gateway.tracing.rules.links import LinkKey
 from gateway.tracing.rules.records import RecordName, TraceRecord, name_of
+from gateway.v1.history_pb2 import HistoryRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,16 @@ class OnwardTransfer:
     def permits(self, source: str, recipient: str) -> bool:
         return recipient == self.own or source in (self.own, recipient) or recipient in self.releases.get(source, ())
 
+    def permits_record(self, record: HistoryRecord, recipient: str) -> bool:
+        """Whether a node may learn of a record: also an own one only by its release list."""
+        listed = record.node != self.own or recipient in ("", self.own) or is_releasable(record.shipment, recipient)
+        return listed and self.permits(record.node, recipient)
+
+    def unreleased(self, gathering: Gathering, recipient: str) -> frozenset[RecordName]:
+        """Own records that mustn't be released to a node."""
+        known = [traced.record for traced in gathering.graph.known if traced.record.node == self.own]
+        return frozenset(name_of(record) for record in known if not self.permits_record(record, recipient))
+
     def withheld(self, sources: Collection[str], recipient: str) -> list[str]:
         """Those of the sources whose records a node may not learn of."""
         return sorted(source for source in sources if not self.permits(source, recipient))
@@ -52,13 +65,13 @@ class KeyedRecord:
 
 def disclosable(gathering: Gathering, onward: OnwardTransfer, node: str, asked: Collection[str]) -> list[KeyedRecord]:
     """Records from which a question to a node may be made, in the order of legs; `asked` are the nodes of the trace."""
-    graph = gathering.graph
-    if not onward.withheld(asked, node):
+    graph, hidden = gathering.graph, onward.unreleased(gathering, node)
+    if not hidden and not onward.withheld(asked, node):
         return _keyed(graph, graph.core()[0])
-    unsteered = gathering.graph_of(frozenset(asked) - {node})
+    unsteered = gathering.graph_of(frozenset(asked) - {node}, hidden)
     linked = [index for index in unsteered.core()[0] if unsteered.known[index].record.node == onward.own]
     own = {name_of(unsteered.known[index].record): index for index in linked}
-    visible = gathering.graph_of(frozenset(source for source in asked if onward.permits(source, node)))
+    visible = gathering.graph_of(frozenset(source for source in asked if onward.permits(source, node)), hidden)
     reached = _reached(visible, own, onward.own)
     known = {name_of(visible.known[index].record) for index in reached}
     further = [index for name, index in own.items() if name not in known]

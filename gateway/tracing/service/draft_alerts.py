@@ -54,12 +54,14 @@ class TraceExaminer:
         now: datetime,
         *,
         classes: Collection[FieldClass] = EVERY_CLASS,
+        recipient: str = "",
         with_licences: bool = True,
     ) -> None:
         """Fills `controlled` of the legs, `discrepancies` and the versions.
 
         Args:
             classes: of fields of further own records that may count; the legs are taken as they are.
+            recipient: of such records those count that may be released to it; empty: all.
             with_licences: compares with the licences that this node knows; not in what goes to somebody else.
         """
         room = CONTROLLED_BYTES
@@ -69,7 +71,7 @@ class TraceExaminer:
             if room >= 0:
                 leg.controlled.extend(items)
         trace.truncated = trace.truncated or room < 0
-        siblings = self._siblings.of_trace(trace, self._node)
+        siblings = self._siblings.of_trace(trace, self._node, recipient)
         for sibling in (sibling for of_leg in siblings.values() for sibling in of_leg):
             redact(sibling, classes)
         legs = enumerate(trace.legs if with_licences else ())
@@ -112,7 +114,7 @@ class AlertDrafter:
             if classes is None:
                 continue
             part = part_for(recipient, trace, gathering, onward)
-            draft = self._draft(part, trace, request, classes, now)
+            draft = self._draft(part, trace, request, classes, now, recipient=recipient)
             if draft is not None and recipient in draft.recipients:
                 content = draft.content.SerializeToString(deterministic=True)
                 del draft.recipients[:]
@@ -131,11 +133,13 @@ class AlertDrafter:
         request: TraceConsignmentRequest,
         classes: Collection[FieldClass],
         now: datetime,
+        *,
+        recipient: str = "",
     ) -> trace_pb2.DraftAlert | None:
         """A draft from a part of the trace with fields of these classes; None if there is nothing to say."""
         for leg in part.legs:
             leg.record.withheld.extend(redact(leg.record.shipment, classes).withheld)
-        self._examiner.examine(part, now, classes=classes, with_licences=False)
+        self._examiner.examine(part, now, classes=classes, recipient=recipient, with_licences=False)
         rules = set(request.draft_rules)
         discrepancies = [
             discrepancy

@@ -13,6 +13,7 @@ from gateway.feed.service.writing.commands import IdempotentCommand
 from gateway.feed.service.writing.commits import MATCHES
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables.journal import HeadMovedError
+from gateway.history.tables import releases
 from gateway.v1 import alert_pb2, match_pb2, screening_pb2, watchlist_pb2, watchlist_service_pb2
 from gateway.watchlists.codec import matches as wire
 from gateway.watchlists.codec.events import ListKey
@@ -289,7 +290,19 @@ def _report(
     *,
     actor: str,
 ) -> watchlist_service_pb2.ReportHitResponse:
-    """Reports a match as a hit; raises as `report_hit` does."""
+    """Reports a match as a hit.
+
+    Raises:
+        PermissionDeniedError: the match is of an own record that mustn't be released to the entry's owner.
+        GatewayError: as of `report_hit`.
+    """
+    source = row.place.source
+    own = source.kind is SourceKind.SHIPMENT and row.publisher != tx.own_node
+    if own and releases.unreleased(tx.conn, [source.id], row.publisher):
+        raise PermissionDeniedError(
+            f"the release list of record {source.id} doesn't name {row.publisher}, which the hit would tell of it",
+            metadata={"about": "releasable_to"},
+        )
     hit = screening_pb2.ScreeningHit.FromString(row.hit)
     entry = listed_entry(tx.conn, hit.entry, NOTHING_HIDDEN)
     subject = wire.party_of(screening_pb2.ScreeningSubject.FromString(row.subject))

@@ -94,7 +94,6 @@ class AnswerView:
     hit: bool | None
     may_ask_again: bool
     query_id: str
-    records: Sequence[FoundRecord]
     withheld: Sequence[WithheldPath]
     answer: NodeAnswer
 
@@ -120,7 +119,6 @@ def answer_view(answer: NodeAnswer, records: Sequence[HistoryRecord], mode: Answ
         hit=answer.hit if is_hit else None,
         may_ask_again=answer.status in _ASK_AGAIN or bool(answer.unindexed),
         query_id=answer.query_id,
-        records=[found_record(record) for record in records],
         withheld=withheld_paths(records),
         answer=answer,
     )

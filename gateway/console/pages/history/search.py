@@ -1,4 +1,4 @@
-"""Searches shipment records: each node's answer appears on the page when it comes, without script."""
+"""Searches shipment records: the answers of all nodes appear on the page when they come, without script."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gateway.client.history import RecordOrAnswer
 from gateway.console.agreed import agreed
 from gateway.console.form import Form
 from gateway.console.page import client, form, reader_locale, render, rendered
-from gateway.console.pages.history.answers import answer_view
+from gateway.console.pages.history.answers import answer_view, found_record
 from gateway.console.pages.history.question import (
     CHECKED,
     GRAPH,
@@ -30,10 +30,13 @@ from gateway.tracing.report.criteria_words import criteria_lines
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import in_language
 from gateway.v1.history_pb2 import HistoryRecord, NodeAnswer
-from gateway.v1.history_service_pb2 import SearchEnd
+from gateway.v1.history_service_pb2 import SearchEnd, SearchOrder
 
-PAGE_SIZE: Final = 25
-"""Most records of each node on a page."""
+PAGE_SIZE: Final = 50
+"""Most records on a page."""
+
+PARTNER_TIMEOUT_MS: Final = 5_000
+"""Milliseconds for which a page waits for a partner: the records that it lacks come with the next one."""
 
 PLACE_OF_ANSWERS: Final = "<!--answers-->"
 """Where the page is cut: what is before goes out at once, answers follow."""
@@ -79,8 +82,10 @@ async def search(request: Request) -> Response:
         question.grounds,
         nodes=question.nodes,
         mode=question.mode,
+        order=_order_of(question),
         page_size=PAGE_SIZE,
         page_token=sent.raw("page_token"),
+        partner_timeout_ms=PARTNER_TIMEOUT_MS,
     )
     try:
         first = await anext(found, None)
@@ -100,23 +105,29 @@ async def search(request: Request) -> Response:
     return StreamingResponse(_streamed(request, page, question, first, found), media_type="text/html")
 
 
+def _order_of(question: HistoryQuestion) -> SearchOrder.ValueType:
+    """A link graph takes all records of a node's one answer."""
+    return SearchOrder.SEARCH_ORDER_UNSPECIFIED if question.is_of_graph else SearchOrder.SEARCH_ORDER_OVERALL
+
+
 async def _streamed(
     request: Request, page: str, question: HistoryQuestion, first: Found | None, found: AsyncGenerator[Found, None]
 ) -> AsyncIterator[str]:
-    """The page's beginning, each node's answer, the page's end."""
+    """The page's beginning, each node's answer, the records of all in order, the page's end."""
     head, _place, tail = page.partition(PLACE_OF_ANSWERS)
     yield head
     language = reader_locale(request).language
-    records: dict[str, list[HistoryRecord]] = {}
+    records: list[HistoryRecord] = []
     end, may_be_linked = SearchEnd(), False
     async with aclosing(found):
         try:
             async for item in _with_first(first, found):
                 if isinstance(item, HistoryRecord):
-                    records.setdefault(item.node, []).append(item)
+                    records.append(item)
                 elif isinstance(item, NodeAnswer):
                     with in_language(language):
-                        view = answer_view(item, records.pop(item.node, []), question.mode)
+                        of_node = [record for record in records if record.node == item.node]
+                        view = answer_view(item, of_node, question.mode)
                         linked = question.is_of_graph and view.has_held_records
                         may_be_linked = may_be_linked or linked
                         yield rendered(request, "history/answer.html", answer=view, linked=linked)
@@ -126,6 +137,8 @@ async def _streamed(
             with in_language(language):
                 yield rendered(request, "history/interrupted.html", problem=problem_of(error))
     with in_language(language):
+        if records:
+            yield rendered(request, "history/records.html", records=[found_record(record) for record in records])
         yield rendered(request, "history/end.html", end=end, next_page=_next_page(request), linked=may_be_linked)
     yield tail
 

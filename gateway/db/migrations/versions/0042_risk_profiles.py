@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0042"
-down_revision = "0040"
+down_revision = "0041"
 version = "0.2.0"  # of the gateway that brings it
 compatible = False  # earlier software doesn't know the channels of risk profiles
 

@@ -190,9 +190,10 @@ class TestWrongInput:
         assert not {"party", "code", "substance", "place", "vessel", "journey"} & set(EXACT)
         assert set(TRACED) - set(EXACT) == {"from_", "until"}
 
-    def test_the_help_says_that_an_order_holds_within_what_a_node_gave(self) -> None:
+    def test_the_help_says_which_order_is_of_all_and_which_of_what_a_node_gave(self) -> None:
         told = " ".join(run("search", "--help").stdout.split())
-        assert "the 50 newest recorded of each node, oldest declared first, and not the oldest of all" in told
+        assert "Records of all nodes are in one order, newest declared first." in told
+        assert "With --sort recorded or oldest each node sends its newest recorded, at most --limit" in told
 
 
 class TestImport:
@@ -307,7 +308,7 @@ class TestWords:
         found.take(SearchEnd(count=57))
         assert (found.answers["cn"].count, found.answers["cn"].withheld) == (57, 3)
         assert found.unanswered == [DENIED]
-        assert not found.more
+        assert not found.page
 
     def test_a_node_that_answered_one_question_of_a_trace_and_not_another_is_told(self) -> None:
         complete = answer("hk", AnswerStatus.ANSWER_STATUS_COMPLETE)

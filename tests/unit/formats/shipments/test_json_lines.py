@@ -34,6 +34,12 @@ class TestJsonLines:
         assert [row.item for row in found if isinstance(row, ItemRow)] == [whole, addition, whole]
         assert [row.line for row in found] == [1, 3, 4]
 
+    def test_a_release_list_without_members_is_not_an_absent_one(self) -> None:
+        made = [shipment("A"), shipment("B"), shipment("C", releasable_to=shipment_pb2.ReleaseList(nodes=["hk"]))]
+        made[1].releasable_to.SetInParent()
+        texts = [MessageToJson(each, indent=None, preserving_proto_field_name=True) for each in made]
+        assert [row.item for row in self.read(*texts) if isinstance(row, ItemRow)] == made
+
     @pytest.mark.parametrize(
         ("line", "said"),
         [

@@ -314,3 +314,16 @@ def test_the_documentations_example_is_read_as_one_shipment() -> None:
     assert mapping.columns["record_id"] == ("Ref.",)
     items = list(read_json_lines(io.BytesIO(text.split("```json\n")[1].split("```")[0].encode())))
     assert [type(each.item) for each in items if isinstance(each, ItemRow)] == [Shipment, ShipmentAddition]
+
+
+@pytest.mark.parametrize(("cell", "nodes"), [("", None), ("-", []), ("hk; mo", ["hk", "mo"])])
+def test_a_release_list_says_whom_it_names_and_a_dash_nobody(cell: str, nodes: list[str] | None) -> None:
+    item = one({**MINIMUM, "releasable_to": cell})
+    assert item.HasField("releasable_to") == (nodes is not None)
+    assert list(item.releasable_to.nodes) == (nodes or [])
+
+
+@pytest.mark.parametrize("cell", ["-;hk", "HK"])
+def test_a_release_list_of_no_names_is_a_problem_of_its_column(cell: str) -> None:
+    ((_, field, _),) = wrong({**MINIMUM, "releasable_to": cell})
+    assert field == "releasable_to"

@@ -28,22 +28,28 @@ PATIENCE_S = 60
 """How long a process may take to start or end, in seconds: a start is two seconds of computing."""
 
 
+MEMBERS = ("cn", "hk")
+
+
 def message(count: int = BULK_ITEMS) -> pb.RecordShipmentsRequest:
-    """Shipments, of which two break rules: one the contract's, one this node's."""
+    """Shipments, of which three break rules: one the contract's, two this node's."""
     request = items(*(shipment(f"R{at}") for at in range(count)))
     request.items[3].shipment.equipment[0].id = "x" * 400
     request.items[5].shipment.retention_class = "unknown"
+    request.items[7].shipment.releasable_to.nodes.extend(["hk", "sg"])
+    request.items[9].shipment.releasable_to.nodes.append("hk")
     return request
 
 
 def agrees(found: CheckedItems, request: pb.RecordShipmentsRequest) -> None:
     """The same items and the same faults as checked here; salts are new each time."""
     good, refused = found
-    expected, expected_refused = check(request, retention_classes=CLASSES.__contains__)
+    expected, expected_refused = check(request, MEMBERS, retention_classes=CLASSES.__contains__)
     assert refused == expected_refused
     assert [one.error.violations[0].field for one in refused] == [
         "shipment.equipment[0].id",
         "shipment.retention_class",
+        "shipment.releasable_to.nodes[1]",
     ]
     assert [(one.record_id, one.kind, one.content) for one in good] == [
         (one.record_id, one.kind, one.content) for one in expected
@@ -54,7 +60,7 @@ def agrees(found: CheckedItems, request: pb.RecordShipmentsRequest) -> None:
 
 @asynccontextmanager
 async def checking(opener: Opener = recording_handlers) -> AsyncIterator[RecordChecks]:
-    checks = RecordChecks(opener, CLASSES)
+    checks = RecordChecks(opener, CLASSES, members=lambda: MEMBERS)
     running = asyncio.create_task(checks.run())
     await asyncio.sleep(0)
     try:

@@ -293,3 +293,21 @@ def test_a_trace_from_a_reference_takes_fewer_rounds_where_nodes_follow_their_li
             )
             rounds[follow] += federation.rounds
     assert rounds[True] < rounds[False]
+
+
+def test_an_own_record_is_a_source_only_for_those_whom_its_release_list_names() -> None:
+    own = case.record(
+        "hk",
+        "HK-TRANSIT-1",
+        EXPORT,
+        10,
+        references=[case.reference(case.UCR, UCR)],
+        equipment=[goods_pb2.Equipment(id=CONTAINER, seals=[SEAL])],
+    )
+    own.shipment.releasable_to.nodes.append("cn")
+    trace = traced(NOBODY, own, of_mo())
+    assert not plained(UCR, SEAL) & trace.values("mo")
+    assert plained(UCR, SEAL) <= trace.values("cn")
+    assert ("hk", "mo") in {(one.source, one.recipient) for one in trace.refusals}
+    own.shipment.ClearField("releasable_to")
+    assert plained(UCR, SEAL) <= traced(NOBODY, own, of_mo()).values("mo")

@@ -112,6 +112,16 @@ def test_where_answers_may_be_passed_on_there_is_one_draft_for_all(draft: Draft)
     assert "ONLYMO" in text
 
 
+def test_an_own_record_is_in_the_drafts_of_those_alone_whom_its_release_list_names(draft: Draft) -> None:
+    records = without_shared_papers()
+    for record in records:
+        if record.node == "hk":
+            record.shipment.releasable_to.nodes.append("cn")
+    text = {names: plain(str(each.content)) for names, each in draft(records).items()}
+    assert "HKR2026004902" in text["cn",]
+    assert not any("HKR2026004902" in said for names, said in text.items() if names != ("cn",))
+
+
 def test_a_partner_without_an_agreement_on_alerts_is_no_recipient(draft: Draft) -> None:
     assert set(draft(case.the_case(), terms=agreement("hk-mo", message_types=frozenset({"HistoryQuery"})))) == {("cn",)}
     assert set(draft(case.the_case(), terms=agreement("hk-mo", purposes=frozenset({"smuggling"})))) == {("cn",)}

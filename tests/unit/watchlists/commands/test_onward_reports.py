@@ -10,7 +10,7 @@ import pytest
 
 from gateway.contract.messages import to_timestamp
 from gateway.errors import InvalidRequestError, NotFoundError, PermissionDeniedError
-from gateway.v1 import alert_pb2, match_pb2, party_pb2, screening_pb2, watchlist_pb2
+from gateway.v1 import alert_pb2, match_pb2, party_pb2, screening_pb2, shipment_pb2, watchlist_pb2
 from gateway.v1 import watchlist_service_pb2 as pb
 from gateway.watchlists.commands.hits import ReportHitCommand
 from gateway.watchlists.rules.policies import ListPolicy
@@ -18,6 +18,8 @@ from gateway.watchlists.service.alert_history import AlertHistory
 from gateway.watchlists.service.recent_parties import RecentParties
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import DAY_MS, PaperNode, exchange, paper_nodes
+from tests.support.recording import index, record
+from tests.support.shipments import shipment
 from tests.unit.watchlists.commands.test_matches import HAN, LIST, RULES, Desk, enter, hits, subject
 
 PROHIBITED = alert_pb2.Handling(
@@ -72,6 +74,37 @@ def answer(
     said = alert_pb2.AlertAnswer(question_id=question_id, text="See there.", consent=consent)
     nodes[2].step("mo", alert_id, answer=said)
     exchange(*nodes)
+
+
+def record_at(hk: Desk, *releasable_to: str) -> None:
+    """hk records a shipment of what cn lists, which may be told to these."""
+    party = party_pb2.Party(role=party_pb2.PARTY_ROLE_EXPORTER, names=[party_pb2.Name(text=HAN)])
+    to = shipment_pb2.ReleaseList(nodes=releasable_to)
+    record(hk.node, shipment("R-1", parties=[party], releasable_to=to))
+    index(hk.node)
+
+
+class TestAMatchOfAnOwnRecord:
+    def test_isnt_reported_to_an_owner_whom_its_list_doesnt_name(self, nodes: list[PaperNode], hk: Desk) -> None:
+        hk.rules = dict(RULES)
+        record_at(hk, "mo")
+        hk.run()
+        (match,) = hk.matches("status = open")
+        assert match.reason == (
+            "not reported: the release list of record R-1 doesn't name cn, which the hit would tell of it"
+        )
+        with pytest.raises(PermissionDeniedError, match="release list of record R-1") as no:
+            hk.decide(match.match_id, confirm=CONFIRM)
+        assert "releasable_to" in no.value.way_out
+        exchange(*nodes)
+        assert hits(nodes[0]) == hits(hk.node) == []
+
+    def test_is_reported_to_one_whom_it_names(self, nodes: list[PaperNode], hk: Desk) -> None:
+        hk.rules = dict(RULES)
+        record_at(hk, "cn")
+        hk.run()
+        exchange(*nodes)
+        assert len(hits(nodes[0])) == 1
 
 
 class TestAMatchOfAPartnersAlert:
