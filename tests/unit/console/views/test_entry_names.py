@@ -8,7 +8,9 @@ from gateway.console.views.lists.entries import entry_text, given_id
 from gateway.v1.watchlist_pb2 import WatchlistReference
 
 
-@pytest.mark.parametrize(("entry_id", "text"), [("7", "CN minerals 7"), ("01a23584-6d39-7894-9334-3ea3e540a96d", "CN minerals")])
+@pytest.mark.parametrize(
+    ("entry_id", "text"), [("7", "CN minerals 7"), ("01a23584-6d39-7894-9334-3ea3e540a96d", "CN minerals")]
+)
 def test_an_entry_is_called_by_its_list_and_the_id_that_somebody_gave_it(entry_id: str, text: str) -> None:
     entry = WatchlistReference(publisher="cn", list="minerals", id=entry_id)
     assert entry_text(entry) == text
