@@ -16,7 +16,7 @@ from tests.support.federation import eventually
 from tests.support.nodes import listed_content
 from tests.support.shipments import named_shipments
 
-MATCHES = 150
+MATCHES = 1_400
 MOST_CLICKS = 4
 
 

@@ -26,7 +26,7 @@ from tests.support.federation import eventually
 from tests.support.nodes import listed_content
 from tests.support.shipments import named_shipments
 
-ENTRIES = 700
+ENTRIES = 5_000
 MOST_CLICKS = 6
 HEAVY = 350
 """Shipments with the name that matches too much: more than ten for each day of a month."""
@@ -68,12 +68,12 @@ def test_many_entries_are_approved_in_few_clicks_having_seen_counts_and_a_sample
     proposal_id = trial.run(propose())
     window, _authenticator, _ = enrol(desk, trial, "supervisor", node="cn")
     page = opened_with_cost(window, f"/watchlists/proposals/{proposal_id}")
-    expect(page.locator(".tally")).to_contain_text(f"{ENTRIES} new entries")
+    expect(page.locator(".tally")).to_contain_text(f"{ENTRIES:,} new entries")
     expect(page.locator(".tally")).to_contain_text("0 entries withdrawn")
     titles = [heading.inner_text() for heading in page.locator("section.card h3", has_text="Manifold").all()]
     assert 5 < len(titles) < 20
     assert "0000" in titles[0]
-    assert any(f"Manifold Example 0{at}" in titles[-1] for at in (5, 6)), "from all over the proposal"
+    assert int(titles[-1].split()[2]) > ENTRIES * 0.8, "from all over the proposal"
     window.assert_accessible()
 
     page.get_by_label("Name, id, number or code").fill("example 0642")
@@ -92,7 +92,7 @@ def test_many_entries_are_approved_in_few_clicks_having_seen_counts_and_a_sample
     way.click("link", "Watchlists")
     way.click("link", "wait")
     way.click("link", f"{name}: A year's list")
-    expect(page.locator(".tally")).to_contain_text(f"{ENTRIES} new entries")
+    expect(page.locator(".tally")).to_contain_text(f"{ENTRIES:,} new entries")
     page.get_by_label("Approve").check()
     way.clicks += 1
     way.click("button", "Decide")
