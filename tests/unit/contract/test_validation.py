@@ -6,6 +6,7 @@ and the violation must name the field. A rule of a kind that isn't known here fa
 
 from __future__ import annotations
 
+import math
 import re
 import uuid
 from collections.abc import Iterator
@@ -79,6 +80,8 @@ def _breaking(kind: str, rule: str, value: Any) -> Any:
             return value - 1
         case (("int32" | "double" | "float"), "lte"):
             return value + 1
+        case "double", "finite":
+            return math.inf
         case "int64", "gt":
             return value
         case "bool", "const":
