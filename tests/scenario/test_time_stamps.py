@@ -13,7 +13,7 @@ from gateway.evidence.codec.bundle import CONSISTENCY, TIME_STAMP
 from gateway.tlog.consistency_file import parse_consistency_file
 from gateway.v1 import alert_pb2
 from tests.support.command_line import Cli
-from tests.support.federation import Federation, alert, with_logs
+from tests.support.federation import Federation, alert, eventually, origin, with_logs
 from tests.support.time_stamps import Authority, StampServer
 
 
@@ -31,12 +31,24 @@ def nodes(tmp_path: Path, server: StampServer) -> Iterator[Federation]:
         yield made
 
 
+async def opened(nodes: Federation, suffix: str) -> None:
+    """Waits until hk has opened that feed of cn's alerts."""
+    async with nodes.client("cn", "operator") as operator:
+
+        async def connected() -> bool:
+            links = {link.origin: link.last_exchange_at.seconds for link in await operator.node.links()}
+            return bool(links[f"{origin('cn', 'hk')}{suffix}"])
+
+        await eventually(connected, what="the feed of urgent alerts open")
+
+
 def test_an_urgent_alert_is_stamped_once_the_authority_is_back(
     nodes: Federation, server: StampServer, tmp_path: Path
 ) -> None:
     cli = Cli(nodes, "cn")
 
     async def published() -> str:
+        await opened(nodes, "-a")
         async with nodes.client("cn", "publisher") as risk:
             content = new_alert(alert(priority=alert_pb2.PRIORITY_A), ["hk"]).content
             return (await risk.publish(content, ["hk"])).alert_id
@@ -63,6 +75,7 @@ def test_an_urgent_alert_is_stamped_once_the_authority_is_back(
     verified = cli.json("", *verify, "--tsa-certificate", server.authority.trusted)
     assert [step["status"] for step in verified["steps"]] == ["passed"] * 12
     assert verified["steps"][-1]["detail"].startswith("existed before ")
+    assert verified["evidence"]["feed"] == f"{origin('cn', 'hk')}-a"
     assert verified["evidence"]["time_stamp"]["is_trusted"] is True
     assert verified["evidence"]["existed_before"] == verified["evidence"]["time_stamp"]["time"]
     untrusted = cli.json("", *verify)

@@ -95,8 +95,9 @@ def verify(
 
 
 def _tsa_certificates(path: Path) -> list[Certificate]:
-    from gateway.evidence.codec.time_stamp import read_certificates  # noqa: PLC0415  # imports slowly
+    from gateway.evidence.codec.time_stamp import read_certificates, time_stamp_library  # noqa: PLC0415  # imports slowly
 
+    time_stamp_library()
     return read_certificates(path)
 
 

@@ -54,7 +54,7 @@ def check_time_stamp(
         except ConfigurationError as error:
             if certificates:
                 raise
-            why_absent = f"there is one, which can't be checked here: {error.message}"
+            why_absent = f"there is one, which can't be checked here: {error.message}. {error.way_out}"
         else:
             said = f"existed before {format_time(stamp.time)}, by {stamp.authority}"
             facts.append(said)

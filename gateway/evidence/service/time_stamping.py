@@ -29,7 +29,7 @@ from gateway.feed.tables.time_stamps import StoredTimeStamp
 ATTEMPT_S: Final = 10.0
 """Seconds for a connection, for each part of an answer, and for all of it."""
 
-AT_ONCE: Final = 50
+AT_ONCE: Final = 20
 """Most requests in a turn: TSAs of the public bound them."""
 
 _GRANTED: Final = 200
@@ -123,6 +123,11 @@ class TimeStamping:
         self._authority = authority
         self._policy = policy
 
+    @property
+    def target(self) -> str:
+        """Host and port of the TSA."""
+        return self._authority.host
+
     def due(self, now_ms: int) -> list[DueStamp]:
         """Checkpoints that are due now, urgent ones first; raises StoreUnavailableError."""
         with self._database.read() as conn:
@@ -136,7 +141,7 @@ class TimeStamping:
             try:
                 stamp, stamped_at = self._authority.stamp(one.checkpoint.cosigned_note)
             except GatewayError as error:
-                return StampTurn(tuple(stamps), f"{self._authority.host}: {error.message}")
+                return StampTurn(tuple(stamps), error.message)
             stamps.append(StoredTimeStamp(one.feed_id, one.checkpoint.size, stamped_at, stamp))
         return StampTurn(tuple(stamps))
 

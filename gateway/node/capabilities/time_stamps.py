@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -69,16 +70,20 @@ class StampLoop:
 
     async def run(self) -> None:
         """Runs for one replica."""
-        while True:
-            try:
-                await self._turn()
-            except GatewayError as error:
-                log.warning("time stamps wait: %s", error.message)
-            await asyncio.sleep(min(LOOK_S * 2.0**self._failures, LONGEST_PAUSE_S))
+        executor = ThreadPoolExecutor(1, thread_name_prefix="time stamps")  # a slow TSA holds no other work's thread
+        try:
+            while True:
+                try:
+                    await self._turn(executor)
+                except GatewayError as error:
+                    log.warning("time stamps wait: %s", error.message)
+                await asyncio.sleep(min(LOOK_S * 2.0**self._failures, LONGEST_PAUSE_S))
+        finally:
+            executor.shutdown(wait=False, cancel_futures=True)
 
-    async def _turn(self) -> None:
+    async def _turn(self, executor: ThreadPoolExecutor) -> None:
         due = await asyncio.to_thread(self._stamping.due, self._parts.clock())
-        turn = await asyncio.to_thread(self._stamping.run, due)
+        turn = await asyncio.get_running_loop().run_in_executor(executor, self._stamping.run, due)
         if turn.stamps:
             await self._parts.writer.run(KeepTimeStampsCommand(turn.stamps))
         self._failures = min(self._failures + 1, 10) if turn.problem else 0
@@ -91,7 +96,10 @@ class StampLoop:
         if not problem:
             self._parts.alarms.clear(TIME_STAMPS, "tsa")
             return
-        log.warning("no time stamp from %s", problem)
+        target = self._stamping.target
+        log.warning("no time stamp from %s: %s", target, problem)
         if age_ms >= self._parts.settings.alarms.unstamped_minutes * _MINUTE_MS:
-            message = f"receipts wait for a time stamp for {age_ms // _MINUTE_MS} min: {problem}"
+            message = (
+                f"receipts wait for a time stamp for {age_ms // _MINUTE_MS} min: {target} stamps nothing: {problem}"
+            )
             self._parts.alarms.set(TIME_STAMPS, "tsa", message)

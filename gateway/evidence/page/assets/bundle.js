@@ -94,7 +94,10 @@ function crc32(bytes) {
   return (value ^ 0xffffffff) >>> 0;
 }
 
-/** Takes a bundle apart: `{directory, alert, events, isStamped}`; an entry is `{number, folder, header, salt, payload, proof}`. */
+/**
+ * Takes a bundle apart: `{directory, alert, events, isStamped}`; an entry is
+ * `{number, folder, header, salt, payload, proof}`.
+ */
 function partsOf(files) {
   const left = new Map(files);
   const missing = [];

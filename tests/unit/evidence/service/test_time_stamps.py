@@ -1,6 +1,7 @@
 """Time stamps: what is due is stamped, a bundle carries the stamp, and every manipulation fails."""
 
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -9,7 +10,10 @@ from pathlib import Path
 
 import pytest
 from cryptography.x509 import Certificate
+from pydantic import ValidationError
+from sqlalchemy import update
 
+from gateway.contract.ids import Channel
 from gateway.errors import ConfigurationError, GatewayError, MalformedError, SignatureInvalidError, UnavailableError
 from gateway.evidence.codec.bundle import CONSISTENCY, TIME_STAMP, Bundle, EvidenceParts, EvidenceTimeStamp, parts_of
 from gateway.evidence.codec.bundle_text import render
@@ -25,9 +29,12 @@ from gateway.evidence.service.time_stamping import (
 )
 from gateway.feed.tables import time_stamps
 from gateway.feed.tables.time_stamps import StoredTimeStamp
+from gateway.node.capabilities.time_stamps import time_stamp_authority
+from gateway.node.sections.time_stamp_settings import TimeStampSettings
 from gateway.tlog.consistency_file import parse_consistency_file
+from gateway.v1 import alert_pb2
 from tests.support.databases import MakeDatabase, new_database
-from tests.support.nodes import PaperNode, exchange, paper_nodes
+from tests.support.nodes import PaperNode, exchange, open_urgent, paper_nodes
 from tests.support.programs import OPENSSL
 from tests.support.time_stamps import Authority, StampServer
 
@@ -283,6 +290,18 @@ def test_what_is_due_is_stamped_once(make_database: MakeDatabase, tmp_path: Path
         (due,) = stamping.due(first.stamped_at + HOUR_MS)
         assert due.checkpoint.size > first.size
 
+        open_urgent(cn, hk)
+        cn.publish("hk", priority=alert_pb2.PRIORITY_A)
+        exchange(cn, hk)
+        stamp_now(cn, answering)
+        cn.publish("hk", priority=alert_pb2.PRIORITY_A)
+        cn.publish("hk", priority=alert_pb2.PRIORITY_C)
+        exchange(cn, hk)
+        assert [one.origin.channel for one in stamping.due(now_ms())] == [Channel.ALERTS_A]
+        assert stamper(cn, answering, urgent=False).due(now_ms()) == []
+        due, other = stamping.due(now_ms() + HOUR_MS)
+        assert (due.is_urgent, other.is_urgent) == (True, False)
+
         answering.status = 503
         turn = stamping.run([due])
         assert (turn.stamps, "HTTP 503" in turn.problem) == ((), True)
@@ -290,5 +309,44 @@ def test_what_is_due_is_stamped_once(make_database: MakeDatabase, tmp_path: Path
         cn.writer.run(KeepTimeStampsCommand(stamping.run([due]).stamps * 2))
         with cn.database.read() as conn:
             assert time_stamps.newest(conn, due.feed_id).size == due.checkpoint.size
-            stored = time_stamps.first_over(conn, due.feed_id, first.size)
-        assert stored == first
+            assert time_stamps.first_over(conn, first.feed_id, first.size) == first
+
+
+def test_without_the_library_the_step_says_how_to_get_it(case: Stamped, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "rfc3161_client", None)
+    examination = examine(case.bundle, directory_note=case.cn.trust.note)
+    assert examination.evidence is not None
+    assert examination.steps[-1].status is StepStatus.ABSENT
+    assert "pip install 'WHEEL[timestamps]'" in examination.steps[-1].detail
+    wrong = case.with_stamp(consistency=case.stamp.consistency.replace(b"old 1\n", b"old 2\n"))
+    assert case.step(wrong).status is StepStatus.FAILED
+
+
+def test_a_damaged_stamp_stays_out_of_the_bundle(case: Stamped) -> None:
+    with case.cn.database.write() as conn:
+        conn.execute(update(time_stamps.time_stamps).values(stamp=case.stamp.stamp[:-1]))
+    exported = export(case.cn.database, case.cn.trust, publisher="cn", alert_id=case.alert_id).bundle
+    assert dict(exported.files) == dict(case.unstamped.files)
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"url": "ftp://tsa.example/"}, "url"),
+        ({"url": "https://me:secret@tsa.example/"}, "url"),
+        ({"url": "https://tsa.example/"}, "certificates"),
+        ({"every_minutes": 0}, "every_minutes"),
+    ],
+)
+def test_wrong_settings_are_refused_with_their_names(settings: dict[str, object], problem: str) -> None:
+    with pytest.raises(ValidationError, match=problem):
+        TimeStampSettings(**settings)  # type: ignore[arg-type]
+
+
+def test_wrong_certificates_are_refused_with_the_name_of_the_setting(tmp_path: Path) -> None:
+    chosen = TimeStampSettings(url="https://tsa.example/", certificates=tmp_path / "tsa.pem")
+    for content in (None, b"nothing"):
+        if content is not None:
+            (tmp_path / "tsa.pem").write_bytes(content)
+        with pytest.raises(ConfigurationError, match=r"^time_stamps\.certificates: "):
+            time_stamp_authority(chosen, clock=now_ms)
