@@ -132,17 +132,19 @@ def read_certificates(path: Path) -> list[x509.Certificate]:
     except OSError as error:
         raise ConfigurationError(f"{path}: {error.strerror}") from error
     except ValueError as error:
-        raise ConfigurationError(f"{path}: it has no certificates in PEM", way_out=_WAY_OUT) from error
+        raise _lacking(f"{path}: it has no certificates in PEM") from error
     _require_root(certificates)
     return certificates
 
 
 def _require_root(certificates: Sequence[x509.Certificate]) -> None:
     if not any(one.issuer == one.subject for one in certificates):
-        raise ConfigurationError("the certificate of the TSA's root CA is missing", way_out=_WAY_OUT)
+        raise _lacking("the certificate of the TSA's root CA is missing")
 
 
-_WAY_OUT: Final = "Give the TSA's certificate in PEM and, unless it is self-signed, those of its CAs up to the root."
+def _lacking(problem: str) -> ConfigurationError:
+    way_out = "Give the TSA's certificate in PEM and, unless it is self-signed, those of its CAs up to the root."
+    return ConfigurationError(problem, way_out=way_out)
 
 
 def time_stamp_library() -> Any:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
+from gateway.db.commit_watch import NewsSince
 from gateway.errors import ConfigurationError, GatewayError
 from gateway.evidence.codec.time_stamp import read_certificates, time_stamp_library
 from gateway.evidence.service.time_stamping import (
@@ -27,6 +28,9 @@ log = logging.getLogger(__name__)
 
 LOOK_S: Final = 5.0
 """Seconds between two looks: a receipt of an urgent alert is stamped within a minute."""
+
+QUIET_S: Final = 60.0
+"""Seconds between looks at a database to which nothing was committed."""
 
 LONGEST_PAUSE_S: Final = 300.0
 """Most seconds after a turn that failed; the pause doubles from LOOK_S."""
@@ -71,10 +75,14 @@ class StampLoop:
     async def run(self) -> None:
         """Runs for one replica."""
         executor = ThreadPoolExecutor(1, thread_name_prefix="time stamps")  # a slow TSA holds no other work's thread
+        news = NewsSince(self._parts.database.commits, most_s=QUIET_S)
         try:
             while True:
                 try:
-                    await self._turn(executor)
+                    if news.is_due:
+                        await self._turn(executor)
+                        if not self._failures:
+                            news.looked()
                 except GatewayError as error:
                     log.warning("time stamps wait: %s", error.message)
                 await asyncio.sleep(min(LOOK_S * 2.0**self._failures, LONGEST_PAUSE_S))
