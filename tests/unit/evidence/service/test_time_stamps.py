@@ -32,6 +32,7 @@ from gateway.feed.tables.time_stamps import StoredTimeStamp
 from gateway.node.capabilities.time_stamps import time_stamp_authority
 from gateway.node.sections.time_stamp_settings import TimeStampSettings
 from gateway.tlog.consistency_file import parse_consistency_file
+from gateway.tlog.note import UnverifiedNote, parse_note
 from gateway.v1 import alert_pb2
 from tests.support.databases import MakeDatabase, new_database
 from tests.support.nodes import PaperNode, exchange, open_urgent, paper_nodes
@@ -185,11 +186,17 @@ def test_every_manipulation_fails(case: Stamped, authority: Authority, other: Au
     proof[1] = b"A" * 43 + b"="
     old_size = case.stamp.consistency.replace(b"old 1\n", b"old 2\n")
     own = parts_of(case.bundle).alert.proof
+    parsed = parse_note(note)
+    bare = UnverifiedNote(parsed.unverified_text, parsed.signatures[:1]).encode()
+    without_receipt = case.with_stamp(
+        consistency=case.stamp.consistency.replace(note, bare), stamp=stamped(authority, bare)
+    )
     for what, bundle, problem in (
         ("of another digest", case.with_stamp(stamp=stamped(authority, note + b"x")), "is on other bytes"),
         ("by another authority", case.with_stamp(stamp=stamped(other, note)), "isn't one that you trust"),
         ("consistency changed", case.with_stamp(consistency=b"\n".join(proof)), "doesn't lead to"),
         ("another size", case.with_stamp(consistency=old_size), "the proof starts at 2 entries"),
+        ("without a receipt", without_receipt, "the stamped checkpoint has no receipt"),
         ("not a stamp", case.with_stamp(stamp=own), "isn't an answer of a TSA"),
         ("more bytes", case.with_stamp(stamp=case.stamp.stamp + b"\0"), "isn't an answer of a TSA"),
     ):
