@@ -20,6 +20,7 @@ from gateway.cli.watchlist.reading import NotUnderstood
 from gateway.client.recovery import RecoveredFeed
 from gateway.errors import Violation
 from gateway.evidence.codec.bundle_entries import StepProof
+from gateway.evidence.codec.time_stamp import VerifiedTimeStamp
 from gateway.evidence.service.audit_verification import AuditCoverage
 from gateway.evidence.service.feed_verification import FeedSummary
 from gateway.evidence.service.findings import DatabaseFinding
@@ -219,9 +220,11 @@ PROVED_ALERT = facts(
     entry=COUNT,
     recorded_at=TIME,
     received_at=either(TIME, NULL),
+    existed_before=either(TIME, NULL),
     directory_version=COUNT,
     later_events=COUNT,
     steps=array(of(StepProof)),
+    time_stamp=either(of(VerifiedTimeStamp), NULL),
 )
 PROVED_FORK = facts(
     told=TEXT, publisher=TEXT, feed=TEXT, size=COUNT, held_root=TEXT, received_root=TEXT, directory_version=COUNT

@@ -87,6 +87,11 @@ ROWS: dict[str, tuple[Panel, ...]] = {
                 (f"sum(rate(gateway_outbox_messages_total{{{I}}}{R}))", "outbox taken/s"),
             ),
         ),
+        Panel(
+            "Oldest receipt due for a time stamp",
+            ((f"max by (instance) (gateway_time_stamp_lag_seconds{{{I}}})", "{{instance}}"),),
+            "s",
+        ),
     ),
     "Calls": (
         Panel("Calls by method", ((f"sum by (method) (rate(gateway_calls_total{{{I}}}{R}))", "{{method}}"),), "reqps"),

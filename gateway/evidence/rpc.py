@@ -247,6 +247,7 @@ def _verified(
                 number=step.number, name=step.name, passed=step.status is StepStatus.PASSED, detail=step.detail
             )
             for step in examination.steps
+            if step.status is not StepStatus.ABSENT
         ],
         proven=map(_proven, proven),
     )

@@ -30,6 +30,7 @@ from gateway.node.sections.capability_settings import (
 from gateway.node.sections.notification_settings import NOTIFICATION_PATHS, NotificationSettings
 from gateway.node.sections.observed_settings import AlarmSettings, Section, TraceSettings
 from gateway.node.sections.person_settings import PersonSettings
+from gateway.node.sections.time_stamp_settings import TimeStampSettings
 from gateway.settings_file import make_absolute, problem_of
 from gateway.tls.secret_files import read_passphrase
 from gateway.trust.rules.permissions import Role
@@ -289,6 +290,7 @@ class Settings(BaseSettings):
     notifications: NotificationSettings = Field(
         default=NotificationSettings(), description="What persons and systems are told."
     )
+    time_stamps: TimeStampSettings = Field(default=TimeStampSettings(), description="Time by a third party.")
     stop_grace: float = Field(
         default=8.0,
         ge=1,
@@ -353,6 +355,7 @@ _PATHS = (
     ("traces", "ca"),
     *NOTIFICATION_PATHS,
     ("persons", "oidc", "ca"),
+    ("time_stamps", "certificates"),
 )
 
 

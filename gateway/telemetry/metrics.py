@@ -201,6 +201,9 @@ class Metrics:
         self.outbox_lag = self._gauge(
             "gateway_outbox_lag_entries", "Entries of the local log that the outbox hasn't been through yet."
         )
+        self.time_stamp_lag = self._gauge(
+            "gateway_time_stamp_lag_seconds", "Age of the oldest receipt that is due for a time stamp; 0 without one."
+        )
         self.alerts_overdue = self._gauge(
             "gateway_alerts_overdue", "Open alerts with a deadline that has passed.", "deadline", "direction"
         )

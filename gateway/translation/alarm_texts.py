@@ -157,6 +157,10 @@ ALARM_TEXTS: Final[Mapping[str, AlarmText]] = {
         N_("The outbox isn't taken"),
         N_("Bring the other side of the outbox back; nothing is lost."),
     ),
+    "TIME_STAMPS": AlarmText(
+        N_("Receipts aren't stamped by the third party"),
+        N_("Ask the time-stamping authority, or correct the settings; gateway doctor tries it. It goes on by itself."),
+    ),
     "FILE_WRONG": AlarmText(
         N_("A partner's file isn't the one that it signed"),
         N_("Ask the partner to verify its database, then ask for the file again."),

@@ -26,6 +26,7 @@ CHECKS: Final = marked(
     "Partners",
     "Partner {name}",
     "Clock",
+    "Time stamps",
     "Serves this node",
     "Old TLS",
     "No certificate",
@@ -49,6 +50,7 @@ FINDINGS: Final = marked(
     "{file}: directory version {version} has an ML-DSA-44 key of {node}, without which partners refuse what it signs; "
     "name its file",
     "directory, agreements, keys and CAs last {days} days and more",
+    "{target} stamps, with a certificate of the settings",
     "can't be checked before certificate and directory are right",
     "secrets and data are this user's alone; nobody else may change the rest",
     "this user may not read and write {file}",

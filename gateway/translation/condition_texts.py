@@ -110,6 +110,7 @@ ALARMS: Final = marked(
     "the answer of {partner} to query {query} isn't right: {reason}; nothing of it counts, and what came is kept",
     "{person} has taken {roles} for {minutes} min (break-glass {grant}): {stated}",
     "{way}: {target} takes nothing: {reason}",
+    "receipts wait for a time stamp for {minutes} min: {target} stamps nothing: {reason}",
     "{target} takes no changes: {reason}",
     "HTTP {status}, a redirect, which isn't followed",
     "no address is known",

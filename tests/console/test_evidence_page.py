@@ -24,6 +24,7 @@ from gateway.evidence.codec.bundle import (
     Bundle,
     EvidenceEntry,
     EvidenceParts,
+    EvidenceTimeStamp,
     alert_files,
     decode_zip,
     encode_zip,
@@ -132,6 +133,15 @@ def test_keys_that_its_reader_has_make_it_verified(known: Case, browser: Browser
         assert expert.verdict.splitlines()[0] == "Verified"
         expert.trust()
         assert expert.verdict.startswith("Verified, except:")
+
+
+def test_a_time_stamp_is_there_and_not_checked(known: Case, expert: ExpertDesk) -> None:
+    stamped = render(replace(parts_of(known.bundle), time_stamp=EvidenceTimeStamp(b"a proof", b"a stamp")))
+    assert expert.choose(stamped).trust(directory=known.directory).verdict.startswith("Verified, except:")
+    assert "time stamp is there and wasn't checked" in expert.verdict
+    assert expert.results[-1] == (11, "left_out")
+    missing = Bundle({name: content for name, content in stamped.files.items() if name != "alert.tsr"})
+    assert expert.choose(missing).failing == 1
 
 
 def test_each_step_says_by_whom_received_when_and_what_was_made_of_it(known: Case, expert: ExpertDesk) -> None:

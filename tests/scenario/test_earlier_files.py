@@ -99,7 +99,8 @@ def test_earlier_evidence_verifies(name: str, steps: int) -> None:
     told = json.loads(gateway("evidence", "verify", FILES / name, "--directory", FILES / "directory.note", "--json"))
 
     assert told["verified"] is True
-    assert [step["status"] for step in told["steps"]] == ["passed"] * steps
+    shown = [step["status"] for step in told["steps"] if step["name"] != "time stamp"]
+    assert shown == ["passed"] * steps
 
 
 def test_an_earlier_database_is_migrated_and_keeps_everything(config: Path) -> None:

@@ -45,6 +45,7 @@ CHROMIUM = Program("chromium", ("/usr/bin/chromium-headless-shell", "/usr/bin/ch
 NATS_SERVER = Program("nats-server", ("/usr/sbin/nats-server",))
 NPM = Program("npm")
 NODE_PACKAGES = Program("packages of examples/typescript", (str(_TYPESCRIPT / "node_modules" / ".bin" / "tsc"),))
+OPENSSL = Program("openssl")
 HAPROXY = Program("haproxy", ("/usr/sbin/haproxy",))
 
 

@@ -17,6 +17,8 @@ from gateway.translation.messages import N_, marked
 from gateway.translation.messages import gettext as _
 
 if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
+
     from gateway.evidence.codec.bundle import Bundle
     from gateway.evidence.service.answer_check import AnswerExamination, VerifiedAnswer
     from gateway.evidence.service.audit_export_check import ProvedAuditExport
@@ -44,6 +46,10 @@ def verify(
     origin_only: Annotated[
         bool, typer.Option("--origin-only", help=_("Verify without a receipt (proof of origin only)."))
     ] = False,
+    tsa_certificate: Annotated[
+        Path | None,
+        typer.Option(help=_("Certificates of the time-stamping authority that you trust, PEM."), dir_okay=False),
+    ] = None,
     record: Annotated[
         list[str] | None,
         typer.Option("--record", help=_("Of an answer: whether this record was in it; may be repeated.")),
@@ -77,14 +83,22 @@ def verify(
         anchors=anchors_from(anchor, threshold) if anchor else None,
         directory_note=read_input(directory) if directory else None,
     )
+    tsa = _tsa_certificates(tsa_certificate) if tsa_certificate else []
     output = Output(as_json)
     for number, files in enumerate(parts, 1):
         if len(parts) > 1:
             output.note(_("Bundle {number} of {all}", number=number, all=len(parts)))
-        examination = _examined(output, files, judged_by, record or [], origin_only=origin_only)
+        examination = _examined(output, files, judged_by, record or [], tsa, origin_only=origin_only)
         if examination.evidence is None:
             output.note(_("NOT VERIFIED: {detail}", detail=examination.steps[-1].detail))
             raise typer.Exit(EXIT_FAILED)
+
+
+def _tsa_certificates(path: Path) -> list[Certificate]:
+    from gateway.evidence.codec.time_stamp import read_certificates, time_stamp_library  # noqa: PLC0415  # imports slowly
+
+    time_stamp_library()
+    return read_certificates(path)
 
 
 class _JudgedBy(TypedDict):
@@ -95,7 +109,13 @@ class _JudgedBy(TypedDict):
 
 
 def _examined(
-    output: Output, files: Bundle, judged_by: _JudgedBy, record_ids: list[str], *, origin_only: bool
+    output: Output,
+    files: Bundle,
+    judged_by: _JudgedBy,
+    record_ids: list[str],
+    tsa_certificates: list[Certificate],
+    *,
+    origin_only: bool,
 ) -> Examination[Any]:
     """Examines evidence of whatever kind, and shows it."""
     # only here: they import slowly
@@ -125,7 +145,7 @@ def _examined(
         denied = examine_denied_receipt(files, **judged_by)
         _show_proved(output, denied, _denial_facts)
         return denied
-    alert = examine(files, **judged_by, require_receipt=not origin_only)
+    alert = examine(files, **judged_by, require_receipt=not origin_only, tsa_certificates=tsa_certificates)
     _show(output, alert)
     return alert
 
@@ -136,6 +156,7 @@ def _show(output: Output, examination: Examination[VerifiedEvidence]) -> None:
         proved: dict[str, object] | None = None
         if evidence is not None:
             proved = {**{json_key(name): value for name, value in _facts(evidence).items()}, "steps": evidence.steps}
+            proved["time_stamp"] = evidence.time_stamp
         output.json({"verified": evidence is not None, "steps": examination.steps, "evidence": proved})
         return
     _show_steps(output, examination)
@@ -266,6 +287,13 @@ def _facts(evidence: VerifiedEvidence) -> dict[str, str | int | datetime | None]
         N_("Entry"): alert.index,
         N_("Recorded at"): alert.recorded_at,
         N_("Received at"): evidence.received_at,
+        N_("Existed before"): _stamped_at(evidence),
         N_("Directory version"): evidence.directory_version,
         N_("Later events"): len(evidence.events),
     }
+
+
+def _stamped_at(evidence: VerifiedEvidence) -> datetime | None:
+    """The time of a third party that the verifier trusts."""
+    stamp = evidence.time_stamp
+    return stamp.time if stamp is not None and stamp.is_trusted else None

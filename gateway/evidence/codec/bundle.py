@@ -6,6 +6,7 @@ evidence.codec.bundle_text renders the rest, so a reader can render it again and
     README.txt  manifest.json  directory.note
     header.binpb  salt.bin  payload.binpb  alert.tlog-proof  alert.json
     events/001-acknowledged/  header.binpb  salt.bin  payload.binpb  event.tlog-proof  event.json
+    alert.consistency  alert.tsr  (where a third party has stamped a receipt that covers the alert)
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ as much."""
 MAX_EVENTS = 999
 """Most later events: three digits; a rich alert has some 400."""
 
-MAX_FILES = 8 + 5 * MAX_EVENTS
+MAX_FILES = 10 + 5 * MAX_EVENTS
 
 MAX_BUNDLE_BYTES = 64 * 1024 * 1024
 """Most bytes of a bundle, so that a stranger's can't fill memory."""
@@ -44,6 +45,7 @@ MAX_PARTS_BYTES = 4 * MAX_BUNDLE_BYTES
 
 README, MANIFEST, DIRECTORY = "README.txt", "manifest.json", "directory.note"
 HEADER, SALT, PAYLOAD = "header.binpb", "salt.bin", "payload.binpb"
+CONSISTENCY, TIME_STAMP = "alert.consistency", "alert.tsr"
 _ENTRY_FILES = (HEADER, SALT, PAYLOAD)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 _EVENT = re.compile(r"events/([0-9]{3})-([a-z_]{1,32})/([a-z.-]{1,32})")
@@ -74,6 +76,19 @@ class EvidenceEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class EvidenceTimeStamp:
+    """A stamp on a receipted checkpoint that covers the alert, unverified.
+
+    Attributes:
+        consistency: leads from the checkpoint of the alert's proof to the stamped one, which is in it verbatim.
+        stamp: TimeStampResp of RFC 3161 in DER, on SHA-256 of that checkpoint with its signatures.
+    """
+
+    consistency: bytes
+    stamp: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class EvidenceParts:
     """A bundle's originals, unverified.
 
@@ -81,11 +96,13 @@ class EvidenceParts:
         directory_note: the directory with the keys.
         alert: the entry that published the alert.
         events: later entries about it, in the exporter's order.
+        time_stamp: None without one.
     """
 
     directory_note: bytes
     alert: EvidenceEntry
     events: tuple[EvidenceEntry, ...]
+    time_stamp: EvidenceTimeStamp | None = None
 
 
 class Bundle:
@@ -151,6 +168,11 @@ def event_files(folder: str, entry: EvidenceEntry, text: bytes) -> dict[str, byt
     return _entry_files(folder + "/", "event", entry, text)
 
 
+def time_stamp_files(stamp: EvidenceTimeStamp | None) -> dict[str, bytes]:
+    """The files of a time stamp; none without one."""
+    return {} if stamp is None else {CONSISTENCY: stamp.consistency, TIME_STAMP: stamp.stamp}
+
+
 def parts_of(bundle: Bundle) -> EvidenceParts:
     """Takes a bundle apart; raises MalformedError that names missing and unknown files."""
     left = dict(bundle.files)
@@ -160,10 +182,11 @@ def parts_of(bundle: Bundle) -> EvidenceParts:
         left.pop(name, None)
     alert = _take_entry(left, "", "alert", missing)
     events = [_take_entry(left, folder + "/", "event", missing) for folder in _event_folders(left)]
+    time_stamp = _take_time_stamp(left, missing)
     problems = [f"{name} is missing" for name in missing] + [f"{name} is unknown" for name in left]
     if problems:
         raise MalformedError("the bundle isn't complete: " + "; ".join(problems[:20]))
-    return EvidenceParts(directory, alert, tuple(events))
+    return EvidenceParts(directory, alert, tuple(events), time_stamp)
 
 
 def encode_zip(bundle: Bundle) -> bytes:
@@ -281,6 +304,15 @@ def _take_entry(left: dict[str, bytes], folder: str, stem: str, missing: list[st
     missing.extend(name for name in names if name not in left)
     header, salt, payload, proof, _ = (left.pop(name, b"") for name in names)
     return EvidenceEntry(header, salt, payload, proof)
+
+
+def _take_time_stamp(left: dict[str, bytes], missing: list[str]) -> EvidenceTimeStamp | None:
+    names = (CONSISTENCY, TIME_STAMP)
+    if not any(name in left for name in names):
+        return None
+    missing.extend(name for name in names if name not in left)
+    consistency, stamp = (left.pop(name, b"") for name in names)
+    return EvidenceTimeStamp(consistency, stamp)
 
 
 def _event_folders(files: Iterable[str]) -> list[str]:

@@ -62,14 +62,14 @@ def read_entry(entry: EvidenceEntry) -> ClaimedEntry:
         origin=FeedOrigin.parse(checkpoint.origin),
         index=proof.index,
         recorded_at=_time(header.recorded_at_unix_ms),
-        received_at=_claimed_receipt(checkpoint.origin, note.signatures),
+        received_at=claimed_receipt(checkpoint.origin, note.signatures),
         leaf=sha256(b"\x00" + entry.header).digest(),
         proof=proof,
         checkpoint=checkpoint,
     )
 
 
-def _claimed_receipt(log: str, signatures: tuple[NoteSignature, ...]) -> datetime | None:
+def claimed_receipt(log: str, signatures: tuple[NoteSignature, ...]) -> datetime | None:
     """Time on the first line that isn't the log's, the recipient's cosignature."""
     cosignature = next((one.signature for one in signatures if one.name != log), None)
     return _time(int.from_bytes(cosignature[:_TIMESTAMP_BYTES], "big") * 1000) if cosignature else None

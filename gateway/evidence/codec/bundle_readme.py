@@ -17,17 +17,22 @@ from gateway.trust.codec.directory import verifier_of
 from gateway.trust.rules.directory import Directory, receipts_key_name
 
 FORMAT = "customs-gateway-evidence/v2"
+FORMAT_WITH_TIME_STAMP = "customs-gateway-evidence/v3"
+"""As FORMAT, with the files of a time stamp: earlier software refuses these."""
+
 FORMAT_WITHOUT_STEPS = "customs-gateway-evidence/v1"
 """Of earlier software: it says of each entry whether there is a receipt, and not what was made of it."""
 
 
-def readme(directory: Directory, alert: ClaimedEntry, events: Sequence[tuple[str, ClaimedEntry]]) -> str:
-    """The README of the newest format."""
+def readme(
+    directory: Directory, alert: ClaimedEntry, events: Sequence[tuple[str, ClaimedEntry]], *, is_stamped: bool
+) -> str:
+    """The README of the newest formats."""
     steps = step_proofs(alert, [claimed for _, claimed in events])
     ends = _ends_of_findings(events)
-    return _README.format(
+    return (_README + _TIME_STAMP if is_stamped else _README).format(
         **_facts(directory, alert),
-        format=FORMAT,
+        format=FORMAT_WITH_TIME_STAMP if is_stamped else FORMAT,
         steps="\n".join(_step_lines(step) + ends.get(step.folder, "") for step in steps),
         received=_list(step.name for step in steps if step.received_at),
         unreceived=_list(step.name for step in steps if not step.received_at),
@@ -180,6 +185,18 @@ HOW TO VERIFY IT BY HAND, WITH OTHER TOOLS
      alert.json says in JSON what payload.binpb says. manifest.json lists all files with their SHA-256.
 """
 """Of every version of the text."""
+
+_TIME_STAMP = """\
+
+TIME STAMP OF A THIRD PARTY
+  alert.tsr (RFC 3161) is on the checkpoint in alert.consistency, signed by {publisher} and {recipient}, which is that
+  of alert.tlog-proof or has grown from it. So the alert, and a receipt for it, existed before the time in the stamp, by
+  the word of the authority that signed it. Take that authority's certificate from a source that you trust:
+    gateway evidence verify THIS --directory directory.note --tsa-certificate TSA.pem
+  With OpenSSL, apart from the proof that the log has only grown (RFC 9162, section 2.1.4.2):
+    sed '1,/^$/d' alert.consistency > checkpoint
+    openssl ts -verify -in alert.tsr -data checkpoint -CAfile TSA.pem
+"""
 
 _README_WITHOUT_STEPS = (
     """\

@@ -30,9 +30,16 @@ from gateway.evidence.codec.bundle import (
     alert_files,
     event_files,
     event_folder,
+    time_stamp_files,
 )
 from gateway.evidence.codec.bundle_entries import ClaimedEntry, StepProof, read_entry, step_proofs
-from gateway.evidence.codec.bundle_readme import FORMAT, FORMAT_WITHOUT_STEPS, readme, readme_without_steps
+from gateway.evidence.codec.bundle_readme import (
+    FORMAT,
+    FORMAT_WITH_TIME_STAMP,
+    FORMAT_WITHOUT_STEPS,
+    readme,
+    readme_without_steps,
+)
 from gateway.tlog.note import parse_note
 from gateway.translation.plain_text import printable_json
 from gateway.trust.codec.directory import decode_directory
@@ -41,7 +48,12 @@ from gateway.trust.rules.directory import Directory
 
 @dataclass(frozen=True, slots=True)
 class BundleForm:
-    """A format of bundles; `as_before`: JSON has characters that don't print as they are."""
+    """A format of bundles.
+
+    Attributes:
+        format: in the manifest; with a time stamp FORMAT becomes FORMAT_WITH_TIME_STAMP.
+        as_before: JSON has characters that don't print as they are.
+    """
 
     format: str = FORMAT
     as_before: bool = False
@@ -64,7 +76,8 @@ def render(parts: EvidenceParts, form: BundleForm = FORMS[0]) -> Bundle:
     alert = read_entry(parts.alert)
     if alert.kind != "published" or not is_uuid(alert.event.published.id):
         raise MalformedError("the entry doesn't publish an alert")
-    files = {DIRECTORY: parts.directory_note, **alert_files(parts.alert, _event_json(alert, form.as_before))}
+    stamp = time_stamp_files(parts.time_stamp)
+    files = {DIRECTORY: parts.directory_note, **stamp, **alert_files(parts.alert, _event_json(alert, form.as_before))}
     events: list[tuple[str, ClaimedEntry]] = []
     for number, entry in enumerate(parts.events, 1):
         claimed = read_entry(entry)
@@ -72,11 +85,15 @@ def render(parts: EvidenceParts, form: BundleForm = FORMS[0]) -> Bundle:
         events.append((folder, claimed))
         files |= event_files(folder, entry, _event_json(claimed, form.as_before))
     is_newest = form.format == FORMAT
-    files[README] = (readme if is_newest else readme_without_steps)(directory, alert, events).encode()
+    if is_newest:
+        files[README] = readme(directory, alert, events, is_stamped=bool(stamp)).encode()
+    else:
+        files[README] = readme_without_steps(directory, alert, events).encode()
     entries = [_entry_json(folder, claimed) for folder, claimed in [("", alert), *events]]
     if is_newest:
         _add_outcomes(entries, step_proofs(alert, [claimed for _, claimed in events]))
-    files[MANIFEST] = dump_json(_manifest(form.format, directory, alert, entries, files))
+    name = FORMAT_WITH_TIME_STAMP if is_newest and stamp else form.format
+    files[MANIFEST] = dump_json(_manifest(name, directory, alert, entries, files))
     return Bundle(files)
 
 

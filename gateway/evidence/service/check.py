@@ -15,6 +15,7 @@
 10. events: each later entry passes 3 to 8 and is about this alert, between these nodes. A receipt may be missing: the
     step then says which entry isn't proved to be received, and `VerifiedEvidence.steps` has what is shown of each.
 11. words: README, manifest and JSON are the bytes that these originals render to.
+12. time stamp, where there is one: see evidence.service.time_stamp_check.
 
 Times of keys: the recipient's cosignature is the only independent time. A log key counts if valid then, so evidence
 outlives later expiry and revocation. Without a receipt only the publisher's time remains, which a key's thief could
@@ -27,10 +28,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from typing import TypeVar
+
+from cryptography.x509 import Certificate
 
 from gateway.alerts import codec as alerts
 from gateway.alerts.codec import AlertKey
@@ -39,9 +42,10 @@ from gateway.contract.limits import SALT_BYTES
 from gateway.errors import GatewayError, MalformedError, SignatureInvalidError, VerificationError
 from gateway.evidence.codec.bundle import MANIFEST, MAX_FILE_BYTES, Bundle, EvidenceEntry, EvidenceParts, parts_of
 from gateway.evidence.codec.bundle_entries import ClaimedEntry, StepProof, is_about, read_entry
-from gateway.evidence.codec.bundle_readme import FORMAT, FORMAT_WITHOUT_STEPS
+from gateway.evidence.codec.bundle_readme import FORMAT, FORMAT_WITH_TIME_STAMP, FORMAT_WITHOUT_STEPS
 from gateway.evidence.codec.bundle_text import FORMS, has_unknown_fields, render
 from gateway.evidence.service.report import STEPS, Examination, StepRun, VerifiedEntry, VerifiedEvidence, examined
+from gateway.evidence.service.time_stamp_check import check_time_stamp
 from gateway.feed.codec import FORMATS as ENTRY_FORMATS
 from gateway.feed.codec import parse_header
 from gateway.plurals import counted
@@ -60,6 +64,7 @@ def verify(
     anchors: RootOfTrust | None = None,
     directory_note: bytes | None = None,
     require_receipt: bool = True,
+    tsa_certificates: Sequence[Certificate] = (),
 ) -> VerifiedEvidence:
     """Verifies a bundle by these steps.
 
@@ -67,12 +72,19 @@ def verify(
         anchors: the authorities' directory keys that the verifier knows.
         directory_note: the verifier's directory; `anchors`, if given, must have signed it.
         require_receipt: False proves origin alone; then `received_at` may be None.
+        tsa_certificates: of the time-stamping authority that the verifier trusts, and of its CAs.
 
     Raises:
         VerificationError: a step fails; `step` has its number and name.
         ConfigurationError: neither anchors nor a directory were given.
     """
-    examination = examine(bundle, anchors=anchors, directory_note=directory_note, require_receipt=require_receipt)
+    examination = examine(
+        bundle,
+        anchors=anchors,
+        directory_note=directory_note,
+        require_receipt=require_receipt,
+        tsa_certificates=tsa_certificates,
+    )
     if examination.evidence is None:
         last = examination.steps[-1]
         raise VerificationError(last.detail, step=f"{last.number} {last.name}") from examination.error
@@ -85,11 +97,13 @@ def examine(
     anchors: RootOfTrust | None = None,
     directory_note: bytes | None = None,
     require_receipt: bool = True,
+    tsa_certificates: Sequence[Certificate] = (),
 ) -> Examination[VerifiedEvidence]:
     """As `verify`, but returns the steps instead of raising."""
 
     def prove(run: StepRun) -> VerifiedEvidence:
-        return _evidence(run, bundle, anchors, directory_note, require_receipt)
+        evidence, trust, parts = _evidence(run, bundle, anchors, directory_note, require_receipt)
+        return replace(evidence, time_stamp=check_time_stamp(run, parts, evidence.alert, trust, tsa_certificates))
 
     return examined(STEPS, prove, anchors, directory_note)
 
@@ -108,7 +122,8 @@ def _evidence(
     anchors: RootOfTrust | None,
     directory_note: bytes | None,
     require_receipt: bool,
-) -> VerifiedEvidence:
+) -> tuple[VerifiedEvidence, TrustedDirectory, EvidenceParts]:
+    """Steps 1 to 11."""
     with run.step(1) as facts:
         parts, manifest = _complete(bundle, facts)
     with run.step(2) as facts:
@@ -123,7 +138,7 @@ def _evidence(
         facts.extend([counted(len(events), "later entry"), *_unreceived(evidence.steps[1:])])
     with run.step(11):
         _require_words(bundle, parts)
-    return evidence
+    return evidence, trust, parts
 
 
 def _unreceived(steps: Sequence[StepProof]) -> list[str]:
@@ -134,7 +149,7 @@ def _unreceived(steps: Sequence[StepProof]) -> list[str]:
 
 def _complete(bundle: Bundle, facts: list[str]) -> tuple[EvidenceParts, _Manifest]:
     parts = parts_of(bundle)
-    reader, listed = read_manifest(bundle, FORMAT, FORMAT_WITHOUT_STEPS)
+    reader, listed = read_manifest(bundle, FORMAT, FORMAT_WITH_TIME_STAMP, FORMAT_WITHOUT_STEPS)
     leaves = tuple(
         below.text("leaf_hash", "[0-9a-f]{64}", "a hash in hexadecimal")
         for below in reader.objects("entries", maximum=len(bundle.files))

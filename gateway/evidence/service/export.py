@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
@@ -12,15 +13,27 @@ from gateway.alerts.tables import events as alert_events
 from gateway.alerts.tables.copies import AlertRow
 from gateway.db.database import Database
 from gateway.errors import ErasedError, InvalidRequestError, NotFoundError, TooLargeError, VerificationError, Violation
-from gateway.evidence.codec.bundle import MAX_BUNDLE_BYTES, MAX_EVENTS, Bundle, EvidenceEntry, EvidenceParts
+from gateway.evidence.codec.bundle import (
+    MAX_BUNDLE_BYTES,
+    MAX_EVENTS,
+    Bundle,
+    EvidenceEntry,
+    EvidenceParts,
+    EvidenceTimeStamp,
+)
 from gateway.evidence.codec.bundle_text import render
 from gateway.evidence.service.check import examine
-from gateway.feed.tables import dispositions, feeds, heads, journal
+from gateway.evidence.service.time_stamp_check import STEP as TIME_STAMP_STEP
+from gateway.feed.tables import dispositions, feeds, heads, journal, time_stamps
 from gateway.feed.tables.heads import StoredTiles
-from gateway.tlog.merkle import inclusion_proof
-from gateway.tlog.proof_file import TlogProof
+from gateway.tlog.checkpoint import unverified_checkpoint
+from gateway.tlog.consistency_file import ConsistencyProof
+from gateway.tlog.merkle import consistency_proof, inclusion_proof
+from gateway.tlog.proof_file import TlogProof, parse_proof
 from gateway.trust.service.directory_versions import TrustedDirectory
 from gateway.trust.service.verified_lines import verified_lines
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +119,14 @@ def export(
             raise ErasedError(f"the content of alert {publisher}/{alert_id} was erased")
         left = _later(conn, row)[after_steps:]
         steps = _read(conn, trust, left, min(most_events, MAX_EVENTS))
-    bundle, count = _fitting(trust, alert, steps, most_bytes)
+        stamp = _time_stamp(conn, row.feed_id, unverified_checkpoint(parse_proof(alert.proof).checkpoint_note).size)
+    parts = EvidenceParts(trust.note, alert, (), stamp)
+    bundle, count = _fitting(parts, steps, most_bytes)
     examination = examine(bundle, directory_note=trust.note, require_receipt=False)
+    if examination.evidence is None and examination.steps[-1].number == TIME_STAMP_STEP:
+        log.warning("evidence of alert %s without its time stamp: %s", alert_id, examination.steps[-1].detail)
+        bundle, count = _fitting(replace(parts, time_stamp=None), steps, most_bytes)
+        examination = examine(bundle, directory_note=trust.note, require_receipt=False)
     if examination.evidence is None:
         last = examination.steps[-1]
         raise VerificationError(
@@ -117,16 +136,14 @@ def export(
     return EvidencePart(bundle, after_steps + count if more else 0, more)
 
 
-def _fitting(
-    trust: TrustedDirectory, alert: EvidenceEntry, steps: Sequence[_Step], most_bytes: int
-) -> tuple[Bundle, int]:
+def _fitting(parts: EvidenceParts, steps: Sequence[_Step], most_bytes: int) -> tuple[Bundle, int]:
     """A bundle of the first steps that fit, halved until they do, and their number."""
     count = len(steps)
     while True:
         entries = {place: entry for step in steps[:count] for place, entry in step.items() if entry is not None}
         in_order = tuple(entries[place] for place in sorted(entries))  # one disposition may answer several steps
         try:
-            bundle = render(EvidenceParts(trust.note, alert, in_order))
+            bundle = render(replace(parts, events=in_order))
             if sum(map(len, bundle.files.values())) <= most_bytes or count <= 1:
                 return bundle, count
         except TooLargeError:
@@ -195,3 +212,13 @@ def _entry(conn: Connection, trust: TrustedDirectory, feed_id: int, index: int) 
     hashes = inclusion_proof(index, checkpoint.size, StoredTiles(conn, feed_id))
     proof = TlogProof(index, tuple(hashes), verified_lines(trust, checkpoint.cosigned_note)).encode()
     return EvidenceEntry(stored.header, stored.salt, stored.payload, proof)
+
+
+def _time_stamp(conn: Connection, feed_id: int, size: int) -> EvidenceTimeStamp | None:
+    """The earliest stamp on a checkpoint that covers the alert's; None without one."""
+    stored = time_stamps.first_over(conn, feed_id, size)
+    checkpoint = None if stored is None else heads.checkpoint_at(conn, feed_id, stored.size)
+    if stored is None or checkpoint is None:
+        return None
+    hashes = consistency_proof(size, stored.size, StoredTiles(conn, feed_id))
+    return EvidenceTimeStamp(ConsistencyProof(size, tuple(hashes), checkpoint.cosigned_note).encode(), stored.stamp)

@@ -13,6 +13,7 @@ from gateway.alerts.codec import AlertKey
 from gateway.contract.ids import FeedOrigin
 from gateway.errors import ConfigurationError, GatewayError
 from gateway.evidence.codec.bundle_entries import StepProof, step_proofs
+from gateway.evidence.codec.time_stamp import VerifiedTimeStamp
 from gateway.tlog.checkpoint import Checkpoint
 from gateway.trust.service.directory_versions import RootOfTrust
 from gateway.v1 import alert_pb2
@@ -29,6 +30,7 @@ STEPS = {
     9: "alert",
     10: "events",
     11: "words",
+    12: "time stamp",
 }
 """Names by number, as in `check` and docs/protocol.md."""
 
@@ -38,7 +40,7 @@ class StepStatus(StrEnum):
 
     PASSED = "passed"
     ABSENT = "absent"
-    """No receipt, and none was required."""
+    """What the step would show isn't shown, and wasn't required."""
     FAILED = "failed"
 
 
@@ -80,11 +82,13 @@ class VerifiedEvidence:
     Attributes:
         directory_version: of the directory whose keys were used.
         alert: the entry that published it.
+        time_stamp: on a receipt that covers the alert; None without one, or where it wasn't checked.
     """
 
     directory_version: int
     alert: VerifiedEntry
     events: tuple[VerifiedEntry, ...]
+    time_stamp: VerifiedTimeStamp | None = None
 
     @property
     def key(self) -> AlertKey:
@@ -130,18 +134,24 @@ class StepRun:
     results: list[StepResult] = field(default_factory=list)
 
     @contextmanager
-    def step(self, number: int) -> Iterator[list[str]]:
-        """Records a step as passed with the details in the list, or as failed with the error raised."""
+    def step(self, number: int, *, absent: Callable[[], str] = lambda: "") -> Iterator[list[str]]:
+        """Records a step as passed with the details in the list, or as failed with the error raised.
+
+        `absent` says, at its end, why nothing is shown after all; it is empty where it is.
+        """
         details: list[str] = []
         try:
             yield details
         except GatewayError as error:
             self.results.append(StepResult(number, self.names[number], StepStatus.FAILED, error.message))
             raise StoppedError(error) from error
-        self.results.append(StepResult(number, self.names[number], StepStatus.PASSED, "; ".join(details)))
+        if why := absent():
+            self.absent(number, why)
+        else:
+            self.results.append(StepResult(number, self.names[number], StepStatus.PASSED, "; ".join(details)))
 
     def absent(self, number: int, detail: str) -> None:
-        """Records a missing receipt that wasn't required."""
+        """Records something that isn't shown, and wasn't required."""
         self.results.append(StepResult(number, self.names[number], StepStatus.ABSENT, detail))
 
 

@@ -16,6 +16,7 @@ from gateway.node.capabilities.notifications import notifications
 from gateway.node.capabilities.parts import NodeParts
 from gateway.node.capabilities.persons import start_persons
 from gateway.node.capabilities.risk_profiles import risk_profiles
+from gateway.node.capabilities.time_stamps import time_stamps
 from gateway.persons.service.pseudonyms import Pseudonyms
 from gateway.rpc.workers.worker_process import WorkerProcess
 from gateway.trust.rules.audit import AuditSink
@@ -52,6 +53,7 @@ async def start_capabilities(
         notifications(parts, visibility=visibility, controls=history.control_changes),
         risk_profiles(parts, process=history.names_process),
         link_analysis(parts, history=history, watchlists=watchlists),
+        time_stamps(parts),
     ]
     return Capabilities.of([*on, _following(parts, Capabilities.of(on), process=history.names_process)])
 

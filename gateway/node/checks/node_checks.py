@@ -17,6 +17,7 @@ from gateway.contract.ids import Channel, FeedOrigin, GatewayIdentity
 from gateway.db.database import Database
 from gateway.db.url import parse_url
 from gateway.errors import ConfigurationError, DirectoryError, StoreUnavailableError
+from gateway.node.capabilities.time_stamps import time_stamp_authority
 from gateway.node.checks.clock import compare
 from gateway.node.checks.findings import Finding, NotCheckedError, Result, guarded
 from gateway.node.checks.partner_refusals import PartnerRefusals, endpoint_of, refusals_of
@@ -78,6 +79,7 @@ class NodeChecks:
             ("Local port", lambda name: self._port(name, self._settings.local_bind)),
             ("Partners", self._partners),
             ("Clock", self._clock),
+            *([("Time stamps", self._time_stamps)] if self._settings.time_stamps.url else []),
         )
         for name, check in checks:
             yield from guarded(name, check)
@@ -261,6 +263,13 @@ class NodeChecks:
             )
         else:
             yield Finding(name, Result.OK, f"{endpoint} serves, speaks TLS 1.3 alone, and accepts this certificate")
+
+    def _time_stamps(self, name: str) -> Iterator[Finding]:
+        authority = time_stamp_authority(
+            self._settings.time_stamps, clock=lambda: int(self._present().timestamp() * 1000)
+        )
+        authority.stamp(os.urandom(32))
+        yield Finding(name, Result.OK, f"{authority.host} stamps, with a certificate of the settings")
 
     def _present(self) -> datetime:
         """The time now, by the clock that was given."""

@@ -56,6 +56,7 @@ def path_problems(settings: Settings, config: Path) -> Iterator[PathProblem]:
     )
     secret += _present(settings.tls.passphrase_file, settings.keys.passphrase_file, *_database_files(settings))
     public = _present(settings.tls.certificate, settings.tls.ca, settings.directory.file)
+    public += _present(settings.time_stamps.certificates)
     closed = _present(settings.data_dir)
     (secret if _holds_password(settings, config) else closed).append(config)
     folders = {path.absolute().parent for path in (*secret, *public, config)} - {settings.data_dir.absolute()}

@@ -37,6 +37,9 @@ class AlarmSettings(Section):
     unreceipted_minutes: int = Field(
         default=30, ge=1, description="Age in minutes of an alert without a receipt that is an alarm."
     )
+    unstamped_minutes: int = Field(
+        default=180, ge=0, description="Minutes for which a due time stamp may fail before that is an alarm."
+    )
     disk_free_mib: int = Field(
         default=1_024, ge=16, description="Free MiB for data_dir below which the disk is an alarm."
     )

@@ -115,9 +115,9 @@ def _cases(field: FieldDescriptor) -> Iterator[tuple[str, Message]]:
             for name, items in _item_lists(field, rule.name, value):
                 yield name, _with_items(holder(), field, items)
     elif kind == "map":
-        message = holder()
+        message, value_type = holder(), type(field.message_type.fields_by_name["value"].default_value)
         for number in range(rules.map.max_pairs + 1):
-            getattr(message, field.name)[str(number)] = "x"
+            getattr(message, field.name)[str(number)] = value_type(number)
         yield "map.max_pairs", message
     elif kind is not None:
         for name, value in _scalar_cases(rules):

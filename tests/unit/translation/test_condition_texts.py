@@ -154,6 +154,7 @@ ALARMS = {
     "EXPIRY_WAITS": ["own alerts are past their validity; no partner has told its time yet"],
     "BREAK_GLASS": ["CN/ANA has taken OFFICER for 30 min (break-glass B-1): NIGHT"],
     "NOTIFICATIONS_WAIT": ["WEBHOOK/A: B:443 takes nothing: HTTP 302, a redirect, which isn't followed"],
+    "TIME_STAMPS": ["receipts wait for a time stamp for 190 min: B:80 stamps nothing: HTTP 503"],
     "OUTBOX_WAITS": ["B:4222 takes no changes: NATS: Connection refused"],
     "FILE_WRONG": [
         "file 00FF isn't kept: HK doesn't send the file that it signed: it has 3 bytes, and the step that names it "

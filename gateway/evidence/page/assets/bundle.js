@@ -3,11 +3,12 @@
 
 const MAX_FILE_BYTES = 5 * 1024 * 1024;
 const MAX_EVENTS = 999;
-const MAX_FILES = 8 + 5 * MAX_EVENTS;
+const MAX_FILES = 10 + 5 * MAX_EVENTS;
 const MAX_BUNDLE_BYTES = 64 * 1024 * 1024;
 const MAX_ZIP_BYTES = MAX_BUNDLE_BYTES + MAX_FILES * 512;
 const MAX_NAME_CHARS = 200;
-const FORMATS = ["customs-gateway-evidence/v2", "customs-gateway-evidence/v1"];
+const FORMATS = ["customs-gateway-evidence/v3", "customs-gateway-evidence/v2", "customs-gateway-evidence/v1"];
+const TIME_STAMP = ["alert.consistency", "alert.tsr"];
 const README = "README.txt";
 const MANIFEST = "manifest.json";
 const FILE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*(\/[A-Za-z0-9][A-Za-z0-9._-]*)*$/;
@@ -93,7 +94,10 @@ function crc32(bytes) {
   return (value ^ 0xffffffff) >>> 0;
 }
 
-/** Takes a bundle apart: `{directory, alert, events}`; an entry is `{number, folder, header, salt, payload, proof}`. */
+/**
+ * Takes a bundle apart: `{directory, alert, events, isStamped}`; an entry is
+ * `{number, folder, header, salt, payload, proof}`.
+ */
 function partsOf(files) {
   const left = new Map(files);
   const missing = [];
@@ -117,9 +121,11 @@ function partsOf(files) {
   const alert = entry(0, "", "alert");
   const folders = new Set([...left.keys()].map((name) => EVENT_FILE.exec(name)?.[1]).filter(Boolean));
   const events = [...folders].sort().map((folder, at) => entry(at + 1, folder, "event"));
+  const isStamped = TIME_STAMP.some((name) => left.has(name));
+  if (isStamped) TIME_STAMP.forEach(take);
   if (missing.length > 0) refuse("missing", { names: missing.slice(0, 20).join(", ") });
   if (left.size > 0) refuse("unknown", { names: [...left.keys()].slice(0, 20).join(", ") });
-  return { directory, alert, events };
+  return { directory, alert, events, isStamped };
 }
 
 /** The manifest's part for steps 1, 5 and 9: `{digests: Map, leaves: [text], alert: {publisher, id, recipient}}`. */

@@ -14,6 +14,7 @@ const STEPS = {
   9: "alert",
   10: "events",
   11: "words",
+  12: "time stamp",
 };
 
 const SALT_BYTES = 32;
@@ -40,7 +41,8 @@ class Stopped extends Error {}
  * 9. alert: the payload parses, publishes the manifest's alert, and belongs in that feed.
  * 10. events: each later entry passes 3 to 8 and is about this alert, between these nodes.
  *
- * Step 11 of the gateway compares the files for people with the originals. This page reads none of them.
+ * Step 11 of the gateway compares the files for people with the originals. This page reads none of them, and says where
+ * there is a time stamp, which is step 12.
  *
  * A key counts if it was valid at the recipient's time in its cosignature, the only independent time. Without a receipt
  * only the publisher's time remains, which a thief of its key could backdate: the key must never have been revoked.
@@ -111,7 +113,7 @@ async function prove(steps, readFiles, vouchers, contract) {
     const proofs = stepProofs([alert, ...events]);
     facts.push(["later", { number: String(events.length) }]);
     facts.push(...unreceived(proofs.slice(1)));
-    return { trust, alert, events, proofs, findings: endsOfFindings(events) };
+    return { trust, alert, events, proofs, isStamped: parts.isStamped, findings: endsOfFindings(events) };
   });
 }
 
