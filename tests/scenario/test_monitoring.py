@@ -31,6 +31,7 @@ from tests.support.history_calls import calling
 from tests.support.monitoring import panel_expressions
 from tests.support.receivers import SECRET, WebReceiver, web_receiver
 from tests.support.shipments import shipment
+from tests.support.time_stamps import Authority, StampServer
 
 RATE_S = 15
 """Window of rates, in seconds; a dashboard's is minutes."""
@@ -38,10 +39,12 @@ RATE_S = 15
 
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Federation, dict[str, int]]]:
-    """cn and hk, which serve metrics, notify, and have had traffic of every kind; mo isn't there."""
+    """cn and hk, which serve metrics, notify, have receipts stamped and traffic of every kind; mo isn't there."""
     root = tmp_path_factory.mktemp("monitoring")
-    with web_receiver() as receiver:
-        yield from observed(root, notifying(receiver, root))
+    authority = Authority(root / "tsa")
+    with web_receiver() as receiver, StampServer(authority).running() as stamps:
+        stamped = f'[time_stamps]\nurl = "{stamps.url}"\ncertificates = "{authority.trusted}"\n'
+        yield from observed(root / "nodes", notifying(receiver, root) + stamped)
 
 
 def notifying(receiver: WebReceiver, folder: Path) -> str:
