@@ -18,10 +18,10 @@ def test_a_profile_is_tried_and_adopted_by_two_persons(desk: Desks, case: Case) 
     with analyst.expecting("status of 422"):
         page.get_by_role("button", name="Try").click()
         expect(page.get_by_role("alert")).to_contain_text("A number from 1000 to 100000.")
-    page.get_by_label("net mass").fill("2000")
+    page.get_by_label("net mass").fill("2,000")
     page.get_by_role("button", name="Try").click()
     expect(page.get_by_role("heading", name="Trial on own records")).to_be_visible()
-    expect(page.get_by_label("net mass")).to_have_value("2000")
+    expect(page.get_by_label("net mass")).to_have_value("2,000")
     page.get_by_role("button", name="Adopt").click()
     expect(page.get_by_text("It is done, or waits for a second person")).to_be_visible()
 
@@ -34,3 +34,12 @@ def test_a_profile_is_tried_and_adopted_by_two_persons(desk: Desks, case: Case) 
     page.get_by_label("Remarks").fill("It would hit too much")
     page.get_by_role("button", name="Decide").click()
     expect(page.get_by_text("The proposal was rejected.")).to_be_visible()
+
+
+def test_a_version_that_is_none_is_said_and_nothing_adopted(desk: Desks, case: Case) -> None:
+    analyst = desk("hk", "analyst")
+    page = analyst.open(f"/risk-profiles/cn/{case.profile}")
+    page.locator("input[name=version]").evaluate("field => field.value = 'newest'")
+    with analyst.expecting("status of 422"):
+        page.get_by_role("button", name="Adopt").click()
+        expect(page.get_by_role("alert")).to_contain_text("Enter a whole number.")

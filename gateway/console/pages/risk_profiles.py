@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Final
 
 from starlette.requests import Request
@@ -23,6 +22,7 @@ from gateway.console.views.risk_profiles import (
     trial_rows,
     use_rows,
 )
+from gateway.console.views.written import number_in
 from gateway.errors import GatewayError, NotFoundError
 from gateway.translation.messages import gettext as _
 from gateway.v1.risk_profile_pb2 import RiskProfileReference
@@ -70,16 +70,15 @@ async def act(request: Request) -> Response:
     sent = form(request)
     profiles, reference = client(request).risk_profiles, _reference(request)
     listed = (await profiles.get(reference)).profile
-    values = _values(sent, listed)
+    values, step, request_id = _values(sent, listed), sent.text("step"), sent.text("request_id")
+    version = sent.whole_number("version") if step == "adopt" else 0
     if not sent.is_good:
         return await _page(request, sent)
-    step, request_id = sent.text("step"), sent.text("request_id")
     try:
         match step:
             case "try":
                 return await _page(request, sent, await profiles.try_out(reference, values=values))
             case "adopt":
-                version = int(sent.text("version"))
                 await profiles.adopt(reference, version, values=values, request_id=request_id)
             case "end":
                 await profiles.end(reference, request_id=request_id)
@@ -144,11 +143,10 @@ def _values(sent: Form, listed: ListedRiskProfile) -> dict[str, float]:
         text = sent.text(field)
         if not text:
             continue
-        try:
-            number = float(text)
-        except ValueError:
-            number = math.nan
-        if not parameter.least <= number <= parameter.most:
+        number = number_in(text.removeprefix("-"))
+        if number is not None and text.startswith("-"):
+            number = -number
+        if number is None or not parameter.least <= number <= parameter.most:
             sent.problems[field] = _(
                 "A number from {least} to {most}.", least=f"{parameter.least:g}", most=f"{parameter.most:g}"
             )
