@@ -17,16 +17,17 @@ from gateway.feed.codec import EntryFormat
 from gateway.feed.projection.registry import LoggedEntry, Projection
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables import feeds
+from gateway.feed.tables.dues import Due
 from gateway.licences.codec import events as wire
 from gateway.licences.codec.events import REVISED, WITHDRAWN, ActKey, LicenceKey, act_of
-from gateway.licences.commands.changes import read_proposed
 from gateway.licences.commands.distribution import LicenceDistribution
-from gateway.licences.commands.register import LicenceSharing, day_violations
+from gateway.licences.commands.register import FORM, LicenceSharing, day_violations
 from gateway.licences.rules.balances import balance, concerned, require_room
 from gateway.licences.service.facts import KnownLicence, read_licence
 from gateway.licences.tables import acts
-from gateway.licences.tables.acts import DueRow, LicenceProposalRow, LicenceRow
+from gateway.licences.tables.acts import LicenceRow
 from gateway.licences.tables.schema import licence_acts, licence_dues, licence_proposals, licences
+from gateway.persons.commands.registers import read_proposed
 from gateway.persons.rules.four_eyes import ProposalState
 from gateway.v1 import feed_pb2, licence_pb2
 
@@ -52,7 +53,7 @@ class LicenceProjection(Projection):
         self._distribution = LicenceDistribution(sharing)
         self._touched: set[LicenceKey] = set()
         # So that other entries cost nothing here. Memory outlives a failed commit, and other replicas have their own:
-        # what is left so is sent by `licences.rpc.dues`.
+        # what is left so is sent by `feed.rpc.dues`.
         self._may_be_due = True
 
     def begin(self, tx: Transaction, entries: Sequence[LoggedEntry]) -> None:
@@ -91,16 +92,13 @@ class LicenceProjection(Projection):
             case "recorded":
                 self._take_own(tx, decision.recorded, feed_id, index)
             case "proposed":
-                proposal_id = decision.proposed.proposal_id
-                acts.put_proposal(
-                    tx.conn, LicenceProposalRow(proposal_id, ProposalState.COMPLETE.value, feed_id, index)
-                )
+                acts.proposals.add(tx.conn, decision.proposed.proposal_id, feed_id, index)
             case "approved":
-                row = _decide(tx.conn, decision.approved.proposal_id, ProposalState.APPROVED)
-                change = read_proposed(tx.conn, row).proposed.change
+                row = acts.proposals.decide(tx.conn, decision.approved.proposal_id, ProposalState.APPROVED)
+                change = read_proposed(tx.conn, row, FORM).proposed.change
                 self._take_own(tx, change, row.feed_id, row.idx)
             case "rejected":
-                _decide(tx.conn, decision.rejected.proposal_id, ProposalState.REJECTED)
+                acts.proposals.decide(tx.conn, decision.rejected.proposal_id, ProposalState.REJECTED)
 
     def _take_event(self, tx: Transaction, entry: LoggedEntry, event: licence_pb2.LicenceEvent) -> None:
         """Takes an act of a partner; of an own feed what its recipient now has."""
@@ -108,7 +106,7 @@ class LicenceProjection(Projection):
         key = act_of(event, origin.publisher)
         if entry.feed.direction == "out":
             self._take_own(tx, event, entry.feed.id, entry.index)
-            acts.drop_due(tx.conn, origin.recipient, key)
+            acts.dues.drop(tx.conn, origin.recipient, key)
             return
         problems = list(day_violations(wire.days_of(event)))
         if problems:
@@ -137,7 +135,7 @@ class LicenceProjection(Projection):
         if known is not None:
             others = concerned(key.issuer, known.facts.revisions) - {node}
             purpose = _purpose(key, known)
-            acts.add_dues(tx.conn, [DueRow(other, key, purpose, feed_id, index) for other in sorted(others)])
+            acts.dues.add(tx.conn, [Due(other, key, purpose, feed_id, index) for other in sorted(others)])
 
     def _take(self, tx: Transaction, key: ActKey, event: licence_pb2.LicenceEvent, feed_id: int, index: int) -> None:
         """Adds an act; raises MalformedError where it is known otherwise."""
@@ -163,23 +161,15 @@ class LicenceProjection(Projection):
         known = read_licence(tx.conn, key.licence)
         if known is not None:
             for party in sorted(parties - {node}):
-                acts.add_dues(
+                acts.dues.add(
                     tx.conn,
-                    [DueRow(party, act.key, _purpose(act.key, known), act.feed_id, act.idx) for act in placed],
+                    [Due(party, act.key, _purpose(act.key, known), act.feed_id, act.idx) for act in placed],
                 )
 
 
 def _purpose(key: ActKey, known: KnownLicence) -> str:
     """The purpose for which an act is sent; empty for a withdrawal, which needs no agreement."""
     return "" if key.kind == WITHDRAWN else known.facts.newest.purpose
-
-
-def _decide(conn: Connection, proposal_id: str, state: ProposalState) -> LicenceProposalRow:
-    row = acts.proposal(conn, proposal_id)
-    if row is None or row.state != ProposalState.COMPLETE:
-        raise MalformedError(f"proposal {proposal_id} doesn't wait for a decision")
-    acts.put_proposal(conn, row._replace(state=state.value))
-    return row
 
 
 def _row(key: LicenceKey, known: KnownLicence) -> LicenceRow:

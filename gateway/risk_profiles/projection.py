@@ -14,16 +14,16 @@ from gateway.feed.codec import EntryFormat
 from gateway.feed.projection.registry import LoggedEntry, Projection
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables import feeds
+from gateway.feed.tables.dues import Due
+from gateway.persons.commands.registers import read_proposed
 from gateway.persons.rules.four_eyes import ProposalState
 from gateway.risk_profiles.codec import events as wire
 from gateway.risk_profiles.codec.events import ADOPTED, OFFERED, REPORTED, WITHDRAWN, ProfileActKey, act_of
-from gateway.risk_profiles.commands.changes import read_proposed
 from gateway.risk_profiles.commands.distribution import ProfileDistribution
-from gateway.risk_profiles.commands.register import ProfileSharing, require_known, require_room
+from gateway.risk_profiles.commands.register import FORM, ProfileSharing, require_known, require_room
 from gateway.risk_profiles.service.profiles import require_profile
 from gateway.risk_profiles.service.state import KnownProfile, read_profile
 from gateway.risk_profiles.tables import acts
-from gateway.risk_profiles.tables.acts import ProfileDueRow, ProfileProposalRow
 from gateway.risk_profiles.tables.schema import risk_profile_acts, risk_profile_dues, risk_profile_proposals
 from gateway.v1 import feed_pb2, risk_profile_pb2
 
@@ -55,7 +55,7 @@ class ProfileProjection(Projection):
     def __init__(self, sharing: ProfileSharing) -> None:
         self._sharing = sharing
         self._distribution = ProfileDistribution(sharing)
-        # As in licences: other entries cost nothing here, and what is left so is sent by `risk_profiles.rpc.dues`.
+        # As in licences: other entries cost nothing here, and what is left so is sent by `feed.rpc.dues`.
         self._may_be_due = True
 
     def apply(self, tx: Transaction, entry: LoggedEntry) -> None:
@@ -85,14 +85,13 @@ class ProfileProjection(Projection):
             case "recorded":
                 self._take_own(tx, decision.recorded, _Place(entry.committed_at, feed_id, index))
             case "proposed":
-                row = ProfileProposalRow(decision.proposed.proposal_id, ProposalState.COMPLETE.value, feed_id, index)
-                acts.put_proposal(tx.conn, row)
+                acts.proposals.add(tx.conn, decision.proposed.proposal_id, feed_id, index)
             case "approved":
-                row = _decide(tx.conn, decision.approved.proposal_id, ProposalState.APPROVED)
-                change = read_proposed(tx.conn, row).proposed.change
+                row = acts.proposals.decide(tx.conn, decision.approved.proposal_id, ProposalState.APPROVED)
+                change = read_proposed(tx.conn, row, FORM).proposed.change
                 self._take_own(tx, change, _Place(entry.committed_at, row.feed_id, row.idx))
             case "rejected":
-                _decide(tx.conn, decision.rejected.proposal_id, ProposalState.REJECTED)
+                acts.proposals.decide(tx.conn, decision.rejected.proposal_id, ProposalState.REJECTED)
 
     def _take_event(self, tx: Transaction, entry: LoggedEntry, event: risk_profile_pb2.RiskProfileEvent) -> None:
         """Takes an act of a partner; of an own feed what its recipient now has."""
@@ -100,7 +99,7 @@ class ProfileProjection(Projection):
         key = act_of(event, origin.publisher)
         if entry.feed.direction == "out":
             self._take_own(tx, event, _Place(entry.committed_at, entry.feed.id, entry.index))
-            acts.drop_due(tx.conn, origin.recipient, key)
+            acts.dues.drop(tx.conn, origin.recipient, key)
             return
         if acts.find_act(tx.conn, key) is None:
             require_room(tx, key.profile, key.reporter)
@@ -138,7 +137,7 @@ class ProfileProjection(Projection):
         known = read_profile(tx.conn, key.profile)
         if known is not None:
             for other in sorted(_concerned(key, known) - {self._sharing.node}):
-                acts.add_due(tx.conn, ProfileDueRow(other, key, known.newest.purpose, place.feed_id, place.idx))
+                acts.dues.add(tx.conn, [Due(other, key, known.newest.purpose, place.feed_id, place.idx)])
 
     def _take(
         self,
@@ -169,11 +168,3 @@ def _concerned(key: ProfileActKey, known: KnownProfile) -> frozenset[str]:
             return frozenset(name for _, profile in known.versions for name in profile.recipients)
         case _:
             return frozenset({key.offerer})
-
-
-def _decide(conn: Connection, proposal_id: str, state: ProposalState) -> ProfileProposalRow:
-    row = acts.proposal(conn, proposal_id)
-    if row is None or row.state != ProposalState.COMPLETE:
-        raise MalformedError(f"proposal {proposal_id} doesn't wait for a decision")
-    acts.put_proposal(conn, row._replace(state=state.value))
-    return row

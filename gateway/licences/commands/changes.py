@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from gateway.contract.messages import to_timestamp
 from gateway.errors import (
     IllegalTransitionError,
     InvalidRequestError,
@@ -16,16 +13,12 @@ from gateway.errors import (
     RevisionConflictError,
     Violation,
 )
-from gateway.feed.service.writing.commands import IdempotentCommand
 from gateway.feed.service.writing.transaction import Transaction
-from gateway.feed.tables import feeds
-from gateway.licences.codec.events import LicenceKey, act_of, parse_decision
-from gateway.licences.commands.register import LicenceRegister, catch_up, day_violations
+from gateway.licences.codec.events import LicenceKey, act_of
+from gateway.licences.commands.register import LicenceRegister, day_violations
 from gateway.licences.service.facts import KnownLicence, read_licence
-from gateway.licences.tables import acts
-from gateway.licences.tables.acts import LicenceProposalRow
-from gateway.persons.rules.four_eyes import ProposalState, require_decidable
-from gateway.v1 import alert_service_pb2, licence_pb2, licence_service_pb2, watchlist_pb2
+from gateway.persons.commands.registers import ChangeCommand, DecideChangeCommand
+from gateway.v1 import licence_pb2, licence_service_pb2
 
 _Pb = licence_service_pb2
 
@@ -34,38 +27,16 @@ ChangeResponse = TypeVar(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _ChangeCommand(IdempotentCommand[ChangeResponse]):
-    """Records a change of an own licence, or proposes it where two persons are needed."""
+class _LicenceChange(ChangeCommand[ChangeResponse]):
+    """Changes an own licence."""
 
-    licences: LicenceRegister
-    request: Any
-    principal: str
-    actor: str
-    weight: int = 1
+    decisions: LicenceRegister
 
-    @abstractmethod
-    def _change(self, tx: Transaction) -> licence_pb2.LicenceEvent:
-        """The change; raises as the command."""
-
-    def answer(self, tx: Transaction) -> ChangeResponse:
-        catch_up(tx)
-        change = self._change(tx)
-        change.occurred_at.CopyFrom(to_timestamp(tx.now_ms))
-        require_current(tx.conn, self.licences.node, change)
-        proposal_id = ""
-        if self.licences.four_eyes:
-            proposal_id = self.licences.new_id()
-            note = self.request.note
-            proposal = licence_pb2.LicenceProposal(proposal_id=proposal_id, note=note, change=change)
-            place = self.licences.append(tx, self.actor, proposed=proposal)
-        else:
-            place = self.licences.append(tx, self.actor, recorded=change)
-        entry = alert_service_pb2.EntryReference(origin=place.origin.line, index=place.index)
-        return self.response_type(proposal_id=proposal_id, entry=entry)
+    def require_possible(self, tx: Transaction, change: licence_pb2.LicenceEvent) -> None:
+        require_current(tx.conn, self.decisions.node, change)
 
 
-class PublishLicenceCommand(_ChangeCommand[_Pb.PublishLicenceResponse]):
+class PublishLicenceCommand(_LicenceChange[_Pb.PublishLicenceResponse]):
     """Publishes an own licence.
 
     Raises:
@@ -79,16 +50,16 @@ class PublishLicenceCommand(_ChangeCommand[_Pb.PublishLicenceResponse]):
     def response_type(self) -> type[_Pb.PublishLicenceResponse]:
         return _Pb.PublishLicenceResponse
 
-    def _change(self, tx: Transaction) -> licence_pb2.LicenceEvent:
+    def change(self, tx: Transaction) -> licence_pb2.LicenceEvent:
         request = self.request
-        self.licences.require_possible(request.content, tx.now_ms)
+        self.decisions.require_possible(request.content, tx.now_ms)
         revision = licence_pb2.LicenceRevision(
             number=request.number, revision=1, effective_on=request.content.valid_from, content=request.content
         )
         return licence_pb2.LicenceEvent(revised=revision)
 
 
-class AmendLicenceCommand(_ChangeCommand[_Pb.AmendLicenceResponse]):
+class AmendLicenceCommand(_LicenceChange[_Pb.AmendLicenceResponse]):
     """Amends an own licence.
 
     Raises:
@@ -104,9 +75,9 @@ class AmendLicenceCommand(_ChangeCommand[_Pb.AmendLicenceResponse]):
     def response_type(self) -> type[_Pb.AmendLicenceResponse]:
         return _Pb.AmendLicenceResponse
 
-    def _change(self, tx: Transaction) -> licence_pb2.LicenceEvent:
+    def change(self, tx: Transaction) -> licence_pb2.LicenceEvent:
         request = self.request
-        self.licences.require_possible(request.content, tx.now_ms)
+        self.decisions.require_possible(request.content, tx.now_ms)
         require_days({"effective_on": request.effective_on})
         revision = licence_pb2.LicenceRevision(
             number=request.number,
@@ -117,7 +88,7 @@ class AmendLicenceCommand(_ChangeCommand[_Pb.AmendLicenceResponse]):
         return licence_pb2.LicenceEvent(revised=revision)
 
 
-class WithdrawLicenceCommand(_ChangeCommand[_Pb.WithdrawLicenceResponse]):
+class WithdrawLicenceCommand(_LicenceChange[_Pb.WithdrawLicenceResponse]):
     """Withdraws an own licence; raises as `AmendLicenceCommand`."""
 
     request: _Pb.WithdrawLicenceRequest
@@ -126,7 +97,7 @@ class WithdrawLicenceCommand(_ChangeCommand[_Pb.WithdrawLicenceResponse]):
     def response_type(self) -> type[_Pb.WithdrawLicenceResponse]:
         return _Pb.WithdrawLicenceResponse
 
-    def _change(self, tx: Transaction) -> licence_pb2.LicenceEvent:
+    def change(self, tx: Transaction) -> licence_pb2.LicenceEvent:
         request = self.request
         require_days({"effective_on": request.effective_on})
         withdrawal = licence_pb2.LicenceWithdrawal(
@@ -182,52 +153,20 @@ def _require_kept(known: KnownLicence, content: licence_pb2.LicenceContent) -> N
         raise InvalidRequestError(problems)
 
 
-@dataclass(frozen=True, slots=True)
-class DecideLicenceCommand(IdempotentCommand[_Pb.DecideLicenceProposalResponse]):
-    """Records a second person's decision about a proposed change.
+class DecideLicenceCommand(DecideChangeCommand[_Pb.DecideLicenceProposalResponse]):
+    """Records a second person's decision about a proposed change; raises as `DecideChangeCommand`."""
 
-    Raises NotFoundError, IllegalTransitionError or PermissionDeniedError: this person can't decide it now;
-    RevisionConflictError: the licence has changed since.
-    """
-
-    licences: LicenceRegister
-    request: _Pb.DecideLicenceProposalRequest
-    principal: str
-    actor: str
-    weight: int = 1
+    decisions: LicenceRegister
 
     @property
     def response_type(self) -> type[_Pb.DecideLicenceProposalResponse]:
         return _Pb.DecideLicenceProposalResponse
 
-    def answer(self, tx: Transaction) -> _Pb.DecideLicenceProposalResponse:
-        catch_up(tx)
-        request = self.request
-        row = acts.proposal(tx.conn, request.proposal_id)
-        if row is None:
-            raise NotFoundError(f"there is no proposal {request.proposal_id}")
-        proposed = read_proposed(tx.conn, row)
-        require_decidable(
-            ProposalState(row.state),
-            proposer=proposed.actor,
-            decider=self.actor,
-            approve=request.approve,
-            persons=self.licences.persons,
-        )
-        change = proposed.proposed.change
-        if request.approve:
-            require_current(tx.conn, self.licences.node, change)
-        kind = "approved" if request.approve else "rejected"
-        decision = watchlist_pb2.ProposalDecision(proposal_id=row.proposal_id, remarks=request.remarks)
-        self.licences.append(tx, self.actor, **{kind: decision})
-        key = act_of(change, self.licences.node).licence
-        return _Pb.DecideLicenceProposalResponse(licence=reference(key))
+    def require_possible(self, tx: Transaction, change: licence_pb2.LicenceEvent) -> None:
+        require_current(tx.conn, self.decisions.node, change)
 
-
-def read_proposed(conn: Connection, row: LicenceProposalRow) -> licence_pb2.LicenceDecision:
-    """The decision that holds a proposal."""
-    (entry,) = feeds.read_entries(conn, row.feed_id, row.idx, row.idx + 1)
-    return parse_decision(entry.payload)
+    def answered(self, change: licence_pb2.LicenceEvent) -> _Pb.DecideLicenceProposalResponse:
+        return _Pb.DecideLicenceProposalResponse(licence=reference(act_of(change, self.decisions.node).licence))
 
 
 def reference(key: LicenceKey) -> licence_pb2.LicenceReference:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from gateway.feed.service.writing.commands import new_entry
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables import feeds
+from gateway.feed.tables.dues import Due
 from gateway.licences.codec import events as wire
+from gateway.licences.codec.events import ActKey
 from gateway.licences.commands.register import LicenceSharing
 from gateway.licences.service.facts import read_licence
 from gateway.licences.tables import acts
-from gateway.licences.tables.acts import DueRow
 from gateway.trust.rules.directory import FieldClass
 from gateway.v1 import licence_pb2
 
@@ -29,27 +30,27 @@ class LicenceDistribution:
 
     def advance(self, tx: Transaction) -> bool:
         """Takes a step for the first partner that may get something; True if it did."""
-        for partner, purpose in acts.due_pairs(tx.conn):
+        for partner, purpose in acts.dues.pairs(tx.conn):
             if purpose and not self._sharing.shares(self._sharing.node, partner, purpose, tx.now_ms):
                 continue
             feed = feeds.find(tx.conn, self._sharing.feed_to(partner))
             if feed is not None and not feed.extensible:
                 continue
-            for due in acts.dues(tx.conn, partner, purpose, SENT_AT_ONCE):
+            for due in acts.dues.of(tx.conn, partner, purpose, SENT_AT_ONCE):
                 self._send(tx, due)
             return True
         return False
 
-    def _send(self, tx: Transaction, due: DueRow) -> None:
+    def _send(self, tx: Transaction, due: Due[ActKey]) -> None:
         (entry,) = feeds.read_entries(tx.conn, due.feed_id, due.idx, due.idx + 1)
         event = wire.event_in(entry.header, entry.payload)
         if event.WhichOneof("event") is None:  # erased
-            acts.drop_due(tx.conn, due.partner, due.key)
+            acts.dues.drop(tx.conn, due.partner, due.key)
             return
         shown = self._shown(tx, event, due)
         tx.append(self._sharing.feed_to(due.partner), new_entry(wire.EVENT_TYPE, shown, now_ms=tx.now_ms))
 
-    def _shown(self, tx: Transaction, event: licence_pb2.LicenceEvent, due: DueRow) -> licence_pb2.LicenceEvent:
+    def _shown(self, tx: Transaction, event: licence_pb2.LicenceEvent, due: Due[ActKey]) -> licence_pb2.LicenceEvent:
         """The act as the partner may see it: why a licence was withdrawn is investigative."""
         known = read_licence(tx.conn, due.key.licence) if event.HasField("withdrawn") else None
         if known is not None:

@@ -6,18 +6,15 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from itertools import permutations
 
-from google.protobuf.message import Message
-
-from gateway.contract.ids import UUID7_RANDOM_BYTES, Channel, FeedOrigin, uuid7
-from gateway.contract.messages import to_timestamp
-from gateway.errors import InvalidRequestError, NotFoundError, UnavailableError, Violation
-from gateway.feed.service.writing.commands import new_entry, random_bytes
-from gateway.feed.service.writing.transaction import Clock, EntryPosition, Transaction
+from gateway.contract.ids import Channel, FeedOrigin
+from gateway.errors import InvalidRequestError, NotFoundError, Violation
+from gateway.feed.service.writing.transaction import Clock, Transaction
 from gateway.licences.codec import events as wire
 from gateway.licences.codec.events import LicenceKey
 from gateway.licences.rules.balances import require_room
 from gateway.licences.service.facts import KnownLicence, read_licence
 from gateway.licences.tables import acts
+from gateway.persons.commands.registers import DecisionRegister, RegisterForm
 from gateway.trust.rules.directory import Directory, FieldClass
 from gateway.trust.service.agreements import Agreements
 from gateway.v1 import licence_pb2
@@ -25,9 +22,7 @@ from gateway.v1 import licence_pb2
 NEEDED_CLASSES = frozenset({FieldClass.PERSONAL, FieldClass.COMMERCIAL})
 """Classes without which a partner couldn't compute the same balance: who gets how much."""
 
-_PENDING_STEPS = 8
-_PENDING_AT_ONCE = 1_000
-_RETRY_AFTER_S = 1.0
+FORM = RegisterForm(wire.DECISION_TYPE, licence_pb2.LicenceDecision, licence_pb2.LicenceProposal, wire.parse_decision)
 
 
 class LicenceSharing:
@@ -50,7 +45,7 @@ class LicenceSharing:
         return classes is not None and classes >= NEEDED_CLASSES
 
 
-class LicenceRegister:
+class LicenceRegister(DecisionRegister):
     """Names, clock and policy for all commands. Thread-safe."""
 
     def __init__(
@@ -64,24 +59,10 @@ class LicenceRegister:
         persons: bool = False,
     ) -> None:
         """`persons` sign in at this node."""
-        self.node = node
-        self.origin = FeedOrigin(federation, node, node, Channel.LICENCE_REGISTER)
-        self.four_eyes = four_eyes
-        self.persons = persons
+        origin = FeedOrigin(federation, node, node, Channel.LICENCE_REGISTER)
+        super().__init__(origin, FORM, acts.proposals, clock=clock, four_eyes=four_eyes, persons=persons)
         self.sharing = LicenceSharing(node=node, directory=directory)
         self._directory = directory
-        self._clock = clock
-
-    def new_id(self) -> str:
-        """A new UUIDv7."""
-        return uuid7(self._clock(), random_bytes(UUID7_RANDOM_BYTES))
-
-    def append(self, tx: Transaction, actor: str, **decision: Message) -> EntryPosition:
-        """Appends a decision to our register, e.g. `append(tx, actor, rejected=decision)`."""
-        ((name, body),) = decision.items()
-        made = licence_pb2.LicenceDecision(decided_at=to_timestamp(tx.now_ms), actor=actor)
-        getattr(made, name).CopyFrom(body)
-        return tx.append(self.origin, new_entry(wire.DECISION_TYPE, made, now_ms=tx.now_ms))
 
     def require_possible(self, content: licence_pb2.LicenceContent, now_ms: int) -> None:
         """Raises InvalidRequestError with all objections beyond the contract's."""
@@ -117,16 +98,6 @@ def day_violations(days: dict[str, str]) -> Iterator[Violation]:
             date.fromisoformat(day)
         except ValueError:
             yield Violation(field, "day.calendar", f"{day} is no day of the calendar")
-
-
-def catch_up(tx: Transaction) -> None:
-    """Projects what waits before a request is checked; raises UnavailableError while much does."""
-    tx.seal()
-    for _ in range(_PENDING_STEPS):
-        if not tx.is_behind:
-            return
-        tx.project(_PENDING_AT_ONCE)
-    raise UnavailableError("projections are being built", retry_after_s=_RETRY_AFTER_S)
 
 
 def require_licence(tx: Transaction, reference: licence_pb2.LicenceReference) -> KnownLicence:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from gateway.contract.enum_words import word_of
 from gateway.contract.messages import to_timestamp
 from gateway.errors import InvalidRequestError, Violation
-from gateway.feed.service.writing.commands import IdempotentCommand
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.licences.commands.changes import require_days
-from gateway.licences.commands.register import LicenceRegister, catch_up, require_licence
+from gateway.licences.commands.register import LicenceRegister, require_licence
 from gateway.licences.rules.balances import LicenceFacts, balance, concerned
 from gateway.licences.service.facts import KnownLicence
+from gateway.persons.commands.registers import RegisterCommand, catch_up
 from gateway.plurals import counted
 from gateway.v1 import alert_service_pb2, licence_pb2, licence_service_pb2
 
@@ -25,8 +25,7 @@ _Pb = licence_service_pb2
 ReportResponse = TypeVar("ReportResponse", _Pb.ReportLicenceUseResponse, _Pb.ReportLicenceFollowUpResponse)
 
 
-@dataclass(frozen=True, slots=True)
-class _ReportCommand(IdempotentCommand[ReportResponse]):
+class _ReportCommand(RegisterCommand[ReportResponse]):
     """Records what was done under a licence, or a correction of it.
 
     Raises:
@@ -34,11 +33,7 @@ class _ReportCommand(IdempotentCommand[ReportResponse]):
         InvalidRequestError: it has no such line of goods, or the day isn't one.
     """
 
-    licences: LicenceRegister
-    request: Any
-    principal: str
-    actor: str
-    weight: int = 1
+    decisions: LicenceRegister
 
     @property
     @abstractmethod
@@ -64,7 +59,7 @@ class _ReportCommand(IdempotentCommand[ReportResponse]):
                 "licence": request.licence,
                 "declaration": request.declaration,
                 "line": line,
-                "revision": 1 + _revision(known, self._kind, self.licences.node, request.declaration, line),
+                "revision": 1 + _revision(known, self._kind, self.decisions.node, request.declaration, line),
                 "goods": goods,
                 "quantity": request.quantity,
                 "unit": request.unit or known.facts.newest.goods[goods - 1].unit,
@@ -75,10 +70,10 @@ class _ReportCommand(IdempotentCommand[ReportResponse]):
             }
         )
         event.occurred_at.CopyFrom(now)
-        place = self.licences.append(tx, self.actor, recorded=event)
+        place = self.decisions.append(tx, self.actor, recorded=event)
         return self.response_type(
             entry=alert_service_pb2.EntryReference(origin=place.origin.line, index=place.index),
-            recipients=_recipients(self.licences, known, request.licence.issuer, tx.now_ms),
+            recipients=_recipients(self.decisions, known, request.licence.issuer, tx.now_ms),
             balance=balance(self._facts(known.facts, event)),
         )
 
@@ -105,7 +100,7 @@ class ReportUseCommand(_ReportCommand[_Pb.ReportLicenceUseResponse]):
         return licence_pb2.LicenceEvent(used=use)
 
     def _facts(self, before: LicenceFacts, event: licence_pb2.LicenceEvent) -> LicenceFacts:
-        use, node = event.used, self.licences.node
+        use, node = event.used, self.decisions.node
         key = node, use.declaration, use.line
         others = [(by, one) for by, one in before.uses if (by, one.declaration, one.line) != key]
         return replace(before, uses=[*others, (node, use)])
@@ -128,7 +123,7 @@ class ReportFollowUpCommand(_ReportCommand[_Pb.ReportLicenceFollowUpResponse]):
         return licence_pb2.LicenceEvent(followed=licence_pb2.LicenceFollowUp(kind=self.request.kind, **said))
 
     def _facts(self, before: LicenceFacts, event: licence_pb2.LicenceEvent) -> LicenceFacts:
-        followed, node = event.followed, self.licences.node
+        followed, node = event.followed, self.decisions.node
         key = node, followed.kind, followed.declaration, followed.line
         others = [(by, one) for by, one in before.follow_ups if (by, one.kind, one.declaration, one.line) != key]
         return replace(before, follow_ups=[*others, (node, followed)])

@@ -27,8 +27,9 @@ from gateway.feed.tables import feeds
 from gateway.licences.codec.events import LicenceKey, parse_decision
 from gateway.licences.service.facts import KnownLicence, read_licence
 from gateway.licences.tables import acts
-from gateway.licences.tables.acts import LicenceProposalRow, LicenceRow, PlacedAct
+from gateway.licences.tables.acts import LicenceRow, PlacedAct
 from gateway.licences.tables.schema import licences
+from gateway.persons.tables.register_proposals import PlacedProposal
 from gateway.v1 import alert_service_pb2, licence_pb2
 from gateway.v1 import licence_service_pb2 as pb
 
@@ -71,7 +72,7 @@ class LicenceQueries:
         token = decode_page_token(request.page_token, "", 1)
         limit = page_size(request.page_size)
         with self._database.read() as conn:
-            rows = acts.waiting_proposals(conn, after="" if token is None else token[0], limit=limit + 1)
+            rows = acts.proposals.waiting(conn, after="" if token is None else token[0], limit=limit + 1)
             page = page_of(rows, partial(_proposal, conn), limit=limit)
         response = pb.ListLicenceProposalsResponse(proposals=page.messages)
         if page.last is not None:
@@ -129,7 +130,7 @@ def _listed(row: LicenceRow, known: KnownLicence, places: _Places) -> pb.ListedL
     )
 
 
-def _proposal(conn: Connection, row: LicenceProposalRow) -> pb.ListedLicenceProposal:
+def _proposal(conn: Connection, row: PlacedProposal) -> pb.ListedLicenceProposal:
     (entry,) = feeds.read_entries(conn, row.feed_id, row.idx, row.idx + 1)
     decision = parse_decision(entry.payload)
     return pb.ListedLicenceProposal(

@@ -8,9 +8,11 @@ from typing import NamedTuple
 from sqlalchemy import Column, ColumnElement, Connection, bindparam, delete, func, insert, select, tuple_
 
 from gateway.db.statements import Prepared, insert_rows
+from gateway.feed.tables.dues import Dues
 from gateway.feed.tables.schema import entries
 from gateway.licences.codec.events import ActKey, LicenceKey
 from gateway.licences.tables.schema import licence_acts, licence_dues, licence_proposals, licences
+from gateway.persons.tables.register_proposals import RegisterProposals
 
 
 class PlacedAct(NamedTuple):
@@ -38,27 +40,13 @@ class LicenceRow(NamedTuple):
         return LicenceKey(self.issuer, self.number)
 
 
-class DueRow(NamedTuple):
-    """An own act that a partner is to get, and where it stands."""
+dues = Dues(licence_dues, ActKey)
+"""What partners are to get."""
 
-    partner: str
-    key: ActKey
-    purpose: str
-    feed_id: int
-    idx: int
-
-
-class LicenceProposalRow(NamedTuple):
-    """A proposal and where it stands; `state`: complete, approved or rejected."""
-
-    proposal_id: str
-    state: str
-    feed_id: int
-    idx: int
-
+proposals = RegisterProposals(licence_proposals)
+"""Changes that two persons make."""
 
 _ACT_COLUMNS = (*ActKey._fields, "feed_id", "idx")
-_DUE_COLUMNS = ("partner", *ActKey._fields, "purpose", "feed_id", "idx")
 
 
 def _same(table_columns: Sequence[Column[object]]) -> list[ColumnElement[bool]]:
@@ -70,7 +58,6 @@ def _values(key: ActKey) -> dict[str, str | int]:
 
 
 _act_columns = [licence_acts.c[name] for name in ActKey._fields]
-_due_columns = [licence_dues.c[name] for name in ActKey._fields]
 _of_licence = (licence_acts.c.issuer == bindparam("issuer_is"), licence_acts.c.number == bindparam("number_is"))
 
 _ACT = Prepared(select(licence_acts).where(*_same(_act_columns)))
@@ -90,17 +77,6 @@ _DROP_LICENCE = Prepared(
     delete(licences).where(licences.c.issuer == bindparam("issuer_is"), licences.c.number == bindparam("number_is"))
 )
 _ADD_LICENCE = Prepared(insert(licences))
-_DROP_DUE = Prepared(delete(licence_dues).where(licence_dues.c.partner == bindparam("to"), *_same(_due_columns)))
-_PAIRS = Prepared(select(licence_dues.c.partner, licence_dues.c.purpose).distinct().order_by("partner", "purpose"))
-_DUES = Prepared(
-    select(*(licence_dues.c[name] for name in _DUE_COLUMNS))
-    .where(licence_dues.c.partner == bindparam("to"), licence_dues.c.purpose == bindparam("for_purpose"))
-    .order_by(licence_dues.c.feed_id, licence_dues.c.idx)
-    .limit(bindparam("most"))
-)
-_PROPOSAL = Prepared(select(licence_proposals).where(licence_proposals.c.proposal_id == bindparam("id")))
-_DROP_PROPOSAL = Prepared(delete(licence_proposals).where(licence_proposals.c.proposal_id == bindparam("id")))
-_ADD_PROPOSAL = Prepared(insert(licence_proposals))
 
 
 def find_act(conn: Connection, key: ActKey) -> tuple[int, int] | None:
@@ -152,48 +128,3 @@ def with_number(conn: Connection, numbers: Iterable[str]) -> list[LicenceRow]:
 def count_by(conn: Connection, licence: LicenceKey, reporter: str) -> int:
     """How much a node has done with a licence."""
     return int(_COUNT(conn, issuer_is=licence.issuer, number_is=licence.number, by=reporter).scalar_one())
-
-
-def add_dues(conn: Connection, rows: Sequence[DueRow]) -> None:
-    """Notes what partners are to get, once."""
-    values = [(row.partner, *row.key, row.purpose, row.feed_id, row.idx) for row in rows]
-    insert_rows(conn, licence_dues, _DUE_COLUMNS, values, or_ignore=True)
-
-
-def drop_due(conn: Connection, partner: str, key: ActKey) -> None:
-    """A partner's feed has the act."""
-    _DROP_DUE(conn, to=partner, **_values(key))
-
-
-def due_pairs(conn: Connection) -> list[tuple[str, str]]:
-    """Partners that are to get something, each with the purposes of that."""
-    return [(row[0], row[1]) for row in _PAIRS(conn)]
-
-
-def dues(conn: Connection, partner: str, purpose: str, limit: int) -> list[DueRow]:
-    """What a partner is to get for a purpose, in the order in which it was done."""
-    rows = _DUES(conn, to=partner, for_purpose=purpose, most=limit)
-    return [DueRow(row[0], ActKey(*row[1:8]), *row[8:]) for row in rows]
-
-
-def proposal(conn: Connection, proposal_id: str) -> LicenceProposalRow | None:
-    """A proposal by id, or None."""
-    row = _PROPOSAL(conn, id=proposal_id).one_or_none()
-    return None if row is None else LicenceProposalRow(*row)
-
-
-def put_proposal(conn: Connection, row: LicenceProposalRow) -> None:
-    """Writes the current state of a proposal."""
-    _DROP_PROPOSAL(conn, id=row.proposal_id)
-    _ADD_PROPOSAL(conn, **row._asdict())
-
-
-def waiting_proposals(conn: Connection, *, after: str, limit: int) -> list[LicenceProposalRow]:
-    """Undecided proposals, oldest first."""
-    query = (
-        select(licence_proposals)
-        .where(licence_proposals.c.state == "complete", licence_proposals.c.proposal_id > after)
-        .order_by(licence_proposals.c.proposal_id)
-        .limit(limit)
-    )
-    return [LicenceProposalRow(*row) for row in conn.execute(query)]

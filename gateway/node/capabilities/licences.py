@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
+from gateway.feed.rpc.dues import send_dues
+from gateway.licences.commands.distribution import SendDuesCommand
 from gateway.licences.commands.register import LicenceRegister
-from gateway.licences.rpc.dues import send_dues
 from gateway.licences.rpc.service import LicenceAnswers, LicenceServicer
 from gateway.licences.service.coverage import LicenceChecks
 from gateway.licences.service.queries import LicenceQueries
+from gateway.licences.tables import acts
 from gateway.node.capabilities.capability import Capability
 from gateway.node.capabilities.parts import NodeParts
 from gateway.tlog.note import Signer
@@ -46,8 +49,16 @@ class Licences:
             peers=parts.peers,
             clock=parts.clock,
         )
+        sending = partial(
+            send_dues,
+            parts.writer,
+            parts.database,
+            acts.dues,
+            lambda: SendDuesCommand(register.sharing),
+            what="licences",
+        )
         self.capability = Capability(
             {"gateway.v1.LicenceService": servicer.register},
-            {"licences that wait": lambda: send_dues(parts.writer, parts.database, register.sharing)},
+            {"licences that wait": sending},
         )
         self.answers = LicenceAnswers(checks)

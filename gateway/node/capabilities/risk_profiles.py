@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+from gateway.feed.rpc.dues import send_dues
 from gateway.node.capabilities.capability import Capability
 from gateway.node.capabilities.parts import NodeParts
+from gateway.risk_profiles.commands.distribution import SendProfileDuesCommand
 from gateway.risk_profiles.commands.register import ProfileRegister
-from gateway.risk_profiles.rpc.dues import send_profile_dues
 from gateway.risk_profiles.rpc.service import RiskProfileServicer
 from gateway.risk_profiles.service.queries import ProfileQueries
+from gateway.risk_profiles.tables import acts
 from gateway.rpc.workers.worker_process import WorkerProcess
 
 
@@ -30,7 +34,15 @@ def risk_profiles(parts: NodeParts, *, process: WorkerProcess) -> Capability:
         process=process,
         clock=parts.clock,
     )
+    sending = partial(
+        send_dues,
+        parts.writer,
+        parts.database,
+        acts.dues,
+        lambda: SendProfileDuesCommand(profiles.sharing),
+        what="risk profiles",
+    )
     return Capability(
         {"gateway.v1.RiskProfileService": servicer.register},
-        {"risk profiles that wait": lambda: send_profile_dues(parts.writer, parts.database, profiles.sharing)},
+        {"risk profiles that wait": sending},
     )

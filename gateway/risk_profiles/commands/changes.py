@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from dataclasses import dataclass
-from typing import Any, TypeVar
-
-from sqlalchemy import Connection
+from typing import TypeVar
 
 from gateway.contract.messages import to_timestamp
 from gateway.errors import (
@@ -17,10 +13,8 @@ from gateway.errors import (
     RevisionConflictError,
     Violation,
 )
-from gateway.feed.service.writing.commands import IdempotentCommand
 from gateway.feed.service.writing.transaction import Transaction
-from gateway.feed.tables import feeds
-from gateway.persons.rules.four_eyes import ProposalState, require_decidable
+from gateway.persons.commands.registers import ChangeCommand, DecideChangeCommand, RegisterCommand, catch_up
 from gateway.risk_profiles.codec.events import (
     ADOPTED,
     OFFERED,
@@ -29,16 +23,13 @@ from gateway.risk_profiles.codec.events import (
     ProfileKey,
     act_of,
     key_of,
-    parse_decision,
 )
-from gateway.risk_profiles.commands.register import ProfileRegister, catch_up, require_known, require_room
+from gateway.risk_profiles.commands.register import ProfileRegister, require_known, require_room
 from gateway.risk_profiles.rules.reports import shown_numbers
 from gateway.risk_profiles.service.figures import count_outcomes
 from gateway.risk_profiles.service.profiles import require_profile, require_values, rule_of
 from gateway.risk_profiles.service.state import KnownProfile, read_profile
-from gateway.risk_profiles.tables import acts
-from gateway.risk_profiles.tables.acts import ProfileProposalRow
-from gateway.v1 import alert_service_pb2, risk_profile_pb2, watchlist_pb2
+from gateway.v1 import alert_service_pb2, risk_profile_pb2
 from gateway.v1 import risk_profile_service_pb2 as _Pb
 
 ProfileChangeResponse = TypeVar(
@@ -50,38 +41,16 @@ ProfileChangeResponse = TypeVar(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _ChangeCommand(IdempotentCommand[ProfileChangeResponse]):
-    """Records a change, or proposes it where two persons are needed."""
+class _ProfileChange(ChangeCommand[ProfileChangeResponse]):
+    """Changes a profile, or its adoption here."""
 
-    profiles: ProfileRegister
-    request: Any
-    principal: str
-    actor: str
-    weight: int = 1
+    decisions: ProfileRegister
 
-    @abstractmethod
-    def _change(self, tx: Transaction) -> risk_profile_pb2.RiskProfileEvent:
-        """The change; raises as the command."""
-
-    def answer(self, tx: Transaction) -> ProfileChangeResponse:
-        catch_up(tx)
-        change = self._change(tx)
-        change.occurred_at.CopyFrom(to_timestamp(tx.now_ms))
-        require_possible(tx, self.profiles, change)
-        proposal_id = ""
-        if self.profiles.four_eyes:
-            proposal_id = self.profiles.new_id()
-            note = self.request.note
-            proposal = risk_profile_pb2.RiskProfileProposal(proposal_id=proposal_id, note=note, change=change)
-            place = self.profiles.append(tx, self.actor, proposed=proposal)
-        else:
-            place = self.profiles.append(tx, self.actor, recorded=change)
-        entry = alert_service_pb2.EntryReference(origin=place.origin.line, index=place.index)
-        return self.response_type(proposal_id=proposal_id, entry=entry)
+    def require_possible(self, tx: Transaction, change: risk_profile_pb2.RiskProfileEvent) -> None:
+        require_possible(tx, self.decisions, change)
 
 
-class OfferProfileCommand(_ChangeCommand[_Pb.OfferRiskProfileResponse]):
+class OfferProfileCommand(_ProfileChange[_Pb.OfferRiskProfileResponse]):
     """Offers an own profile, or a new version.
 
     Raises:
@@ -96,12 +65,12 @@ class OfferProfileCommand(_ChangeCommand[_Pb.OfferRiskProfileResponse]):
     def response_type(self) -> type[_Pb.OfferRiskProfileResponse]:
         return _Pb.OfferRiskProfileResponse
 
-    def _change(self, tx: Transaction) -> risk_profile_pb2.RiskProfileEvent:
+    def change(self, tx: Transaction) -> risk_profile_pb2.RiskProfileEvent:
         require_profile(self.request.profile, "profile.")
         return risk_profile_pb2.RiskProfileEvent(offered=self.request.profile)
 
 
-class WithdrawProfileCommand(_ChangeCommand[_Pb.WithdrawRiskProfileResponse]):
+class WithdrawProfileCommand(_ProfileChange[_Pb.WithdrawRiskProfileResponse]):
     """Withdraws an own profile; raises NotFoundError or IllegalTransitionError."""
 
     request: _Pb.WithdrawRiskProfileRequest
@@ -110,15 +79,15 @@ class WithdrawProfileCommand(_ChangeCommand[_Pb.WithdrawRiskProfileResponse]):
     def response_type(self) -> type[_Pb.WithdrawRiskProfileResponse]:
         return _Pb.WithdrawRiskProfileResponse
 
-    def _change(self, tx: Transaction) -> risk_profile_pb2.RiskProfileEvent:
-        known = require_known(tx, ProfileKey(self.profiles.node, self.request.profile_id))
+    def change(self, tx: Transaction) -> risk_profile_pb2.RiskProfileEvent:
+        known = require_known(tx, ProfileKey(self.decisions.node, self.request.profile_id))
         withdrawal = risk_profile_pb2.RiskProfileWithdrawal(
             profile_id=self.request.profile_id, version=known.newest.version, reason=self.request.reason
         )
         return risk_profile_pb2.RiskProfileEvent(withdrawn=withdrawal)
 
 
-class AdoptProfileCommand(_ChangeCommand[_Pb.AdoptRiskProfileResponse]):
+class AdoptProfileCommand(_ProfileChange[_Pb.AdoptRiskProfileResponse]):
     """Adopts a partner's profile, or a new version or other values.
 
     Raises:
@@ -134,16 +103,16 @@ class AdoptProfileCommand(_ChangeCommand[_Pb.AdoptRiskProfileResponse]):
     def response_type(self) -> type[_Pb.AdoptRiskProfileResponse]:
         return _Pb.AdoptRiskProfileResponse
 
-    def _change(self, tx: Transaction) -> risk_profile_pb2.RiskProfileEvent:
+    def change(self, tx: Transaction) -> risk_profile_pb2.RiskProfileEvent:
         request = self.request
         known = require_known(tx, key_of(request.profile))
         if known.newest.version != request.version:
             raise _conflict(known, request.version)
         require_values(known.newest, request.values)
-        return _adoption(known, self.profiles.node, request.version, dict(request.values))
+        return _adoption(known, self.decisions.node, request.version, dict(request.values))
 
 
-class EndProfileCommand(_ChangeCommand[_Pb.EndRiskProfileResponse]):
+class EndProfileCommand(_ProfileChange[_Pb.EndRiskProfileResponse]):
     """Ends the adoption of a profile; raises NotFoundError or IllegalTransitionError."""
 
     request: _Pb.EndRiskProfileRequest
@@ -152,18 +121,17 @@ class EndProfileCommand(_ChangeCommand[_Pb.EndRiskProfileResponse]):
     def response_type(self) -> type[_Pb.EndRiskProfileResponse]:
         return _Pb.EndRiskProfileResponse
 
-    def _change(self, tx: Transaction) -> risk_profile_pb2.RiskProfileEvent:
+    def change(self, tx: Transaction) -> risk_profile_pb2.RiskProfileEvent:
         known = require_known(tx, key_of(self.request.profile))
-        adopted = known.adoption_of(self.profiles.node)
+        adopted = known.adoption_of(self.decisions.node)
         if adopted is None:
             raise _not_adopted(known)
-        change = _adoption(known, self.profiles.node, adopted[1].version, {})
+        change = _adoption(known, self.decisions.node, adopted[1].version, {})
         change.adopted.ended, change.adopted.rule_version = True, adopted[1].rule_version
         return change
 
 
-@dataclass(frozen=True, slots=True)
-class ReportProfileCommand(IdempotentCommand[_Pb.ReportRiskProfileResponse]):
+class ReportProfileCommand(RegisterCommand[_Pb.ReportRiskProfileResponse]):
     """Reports what an adopted profile came to, to the node that offers it.
 
     Raises:
@@ -172,11 +140,8 @@ class ReportProfileCommand(IdempotentCommand[_Pb.ReportRiskProfileResponse]):
         AgreementForbidsError: the partner may not have reports.
     """
 
-    profiles: ProfileRegister
+    decisions: ProfileRegister
     request: _Pb.ReportRiskProfileRequest
-    principal: str
-    actor: str
-    weight: int = 1
 
     @property
     def response_type(self) -> type[_Pb.ReportRiskProfileResponse]:
@@ -184,7 +149,7 @@ class ReportProfileCommand(IdempotentCommand[_Pb.ReportRiskProfileResponse]):
 
     def answer(self, tx: Transaction) -> _Pb.ReportRiskProfileResponse:
         catch_up(tx)
-        node, known = self.profiles.node, require_known(tx, key_of(self.request.profile))
+        node, known = self.decisions.node, require_known(tx, key_of(self.request.profile))
         adopted = known.adoption_of(node)
         if adopted is None:
             raise _not_adopted(known)
@@ -192,7 +157,7 @@ class ReportProfileCommand(IdempotentCommand[_Pb.ReportRiskProfileResponse]):
         last = known.reports.get(node)
         before = last[1] if last is not None and last[0].acted_at >= act.acted_at else None
         counted = count_outcomes(tx.conn, known.key.rule_id, since_ms=act.acted_at)
-        report = shown_numbers(**counted._asdict(), least=self.profiles.least_count, before=before)
+        report = shown_numbers(**counted._asdict(), least=self.decisions.least_count, before=before)
         report.profile.CopyFrom(known.key.reference)
         report.version, report.rule_version = adoption.version, adoption.rule_version
         report.revision = known.revision_of(REPORTED, node) + 1
@@ -200,58 +165,26 @@ class ReportProfileCommand(IdempotentCommand[_Pb.ReportRiskProfileResponse]):
         report.until.CopyFrom(to_timestamp(tx.now_ms))
         change = risk_profile_pb2.RiskProfileEvent(occurred_at=to_timestamp(tx.now_ms), reported=report)
         require_room(tx, known.key, node)
-        self.profiles.sharing.require(change, node, known.key.offerer, known.newest.purpose, tx.now_ms)
-        place = self.profiles.append(tx, self.actor, recorded=change)
+        self.decisions.sharing.require(change, node, known.key.offerer, known.newest.purpose, tx.now_ms)
+        place = self.decisions.append(tx, self.actor, recorded=change)
         entry = alert_service_pb2.EntryReference(origin=place.origin.line, index=place.index)
         return _Pb.ReportRiskProfileResponse(report=report, entry=entry)
 
 
-@dataclass(frozen=True, slots=True)
-class DecideProfileCommand(IdempotentCommand[_Pb.DecideRiskProfileProposalResponse]):
-    """Records a second person's decision about a proposed change.
+class DecideProfileCommand(DecideChangeCommand[_Pb.DecideRiskProfileProposalResponse]):
+    """Records a second person's decision about a proposed change; raises as `DecideChangeCommand`."""
 
-    Raises NotFoundError, IllegalTransitionError or PermissionDeniedError: this person can't decide it now;
-    RevisionConflictError: the profile has changed since.
-    """
-
-    profiles: ProfileRegister
-    request: _Pb.DecideRiskProfileProposalRequest
-    principal: str
-    actor: str
-    weight: int = 1
+    decisions: ProfileRegister
 
     @property
     def response_type(self) -> type[_Pb.DecideRiskProfileProposalResponse]:
         return _Pb.DecideRiskProfileProposalResponse
 
-    def answer(self, tx: Transaction) -> _Pb.DecideRiskProfileProposalResponse:
-        catch_up(tx)
-        request = self.request
-        row = acts.proposal(tx.conn, request.proposal_id)
-        if row is None:
-            raise NotFoundError(f"there is no proposal {request.proposal_id}")
-        proposed = read_proposed(tx.conn, row)
-        require_decidable(
-            ProposalState(row.state),
-            proposer=proposed.actor,
-            decider=self.actor,
-            approve=request.approve,
-            persons=self.profiles.persons,
-        )
-        change = proposed.proposed.change
-        if request.approve:
-            require_possible(tx, self.profiles, change)
-        kind = "approved" if request.approve else "rejected"
-        decision = watchlist_pb2.ProposalDecision(proposal_id=row.proposal_id, remarks=request.remarks)
-        self.profiles.append(tx, self.actor, **{kind: decision})
-        key = act_of(change, self.profiles.node).profile
-        return _Pb.DecideRiskProfileProposalResponse(profile=key.reference)
+    def require_possible(self, tx: Transaction, change: risk_profile_pb2.RiskProfileEvent) -> None:
+        require_possible(tx, self.decisions, change)
 
-
-def read_proposed(conn: Connection, row: ProfileProposalRow) -> risk_profile_pb2.RiskProfileDecision:
-    """The decision that holds a proposal."""
-    (entry,) = feeds.read_entries(conn, row.feed_id, row.idx, row.idx + 1)
-    return parse_decision(entry.payload)
+    def answered(self, change: risk_profile_pb2.RiskProfileEvent) -> _Pb.DecideRiskProfileProposalResponse:
+        return _Pb.DecideRiskProfileProposalResponse(profile=act_of(change, self.decisions.node).profile.reference)
 
 
 def require_possible(tx: Transaction, profiles: ProfileRegister, change: risk_profile_pb2.RiskProfileEvent) -> None:

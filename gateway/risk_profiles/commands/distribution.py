@@ -10,10 +10,11 @@ from gateway.errors import AgreementForbidsError, InvalidRequestError
 from gateway.feed.service.writing.commands import new_entry
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables import feeds
+from gateway.feed.tables.dues import Due
 from gateway.risk_profiles.codec import events as wire
+from gateway.risk_profiles.codec.events import ProfileActKey
 from gateway.risk_profiles.commands.register import ProfileSharing
 from gateway.risk_profiles.tables import acts
-from gateway.risk_profiles.tables.acts import ProfileDueRow
 from gateway.v1 import risk_profile_pb2
 
 SENT_AT_ONCE = 100
@@ -28,21 +29,21 @@ class ProfileDistribution:
 
     def advance(self, tx: Transaction) -> bool:
         """Takes a step for the first partner that may get something; True if it did."""
-        for partner, purpose in acts.due_pairs(tx.conn):
+        for partner, purpose in acts.dues.pairs(tx.conn):
             feed = feeds.find(tx.conn, self._sharing.feed_to(partner))
             if feed is not None and not feed.extensible:
                 continue
-            sent = [self._send(tx, due) for due in acts.dues(tx.conn, partner, purpose, SENT_AT_ONCE)]
+            sent = [self._send(tx, due) for due in acts.dues.of(tx.conn, partner, purpose, SENT_AT_ONCE)]
             if any(sent):
                 return True
         return False
 
-    def _send(self, tx: Transaction, due: ProfileDueRow) -> bool:
+    def _send(self, tx: Transaction, due: Due[ProfileActKey]) -> bool:
         """Whether something was done; an act that may not be sent yet waits."""
         (entry,) = feeds.read_entries(tx.conn, due.feed_id, due.idx, due.idx + 1)
         event = wire.event_in(entry.header, entry.payload)
         if event.WhichOneof("event") is None:  # erased
-            acts.drop_due(tx.conn, due.partner, due.key)
+            acts.dues.drop(tx.conn, due.partner, due.key)
             return True
         shown = self._shown(tx, event, due)
         if shown is None:
@@ -51,7 +52,7 @@ class ProfileDistribution:
         return True
 
     def _shown(
-        self, tx: Transaction, event: risk_profile_pb2.RiskProfileEvent, due: ProfileDueRow
+        self, tx: Transaction, event: risk_profile_pb2.RiskProfileEvent, due: Due[ProfileActKey]
     ) -> risk_profile_pb2.RiskProfileEvent | None:
         """The act as the partner may see it: own values stay here, and so does a reason that it may not have."""
         if event.HasField("adopted"):

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from google.protobuf.message import Message
-
-from gateway.contract.ids import UUID7_RANDOM_BYTES, Channel, FeedOrigin, uuid7
-from gateway.contract.messages import to_timestamp
-from gateway.errors import InvalidRequestError, NotFoundError, UnavailableError, Violation
-from gateway.feed.service.writing.commands import new_entry, random_bytes
-from gateway.feed.service.writing.transaction import Clock, EntryPosition, Transaction
+from gateway.contract.ids import Channel, FeedOrigin
+from gateway.errors import InvalidRequestError, NotFoundError, Violation
+from gateway.feed.service.writing.transaction import Clock, Transaction
+from gateway.persons.commands.registers import DecisionRegister, RegisterForm
 from gateway.risk_profiles.codec import events as wire
 from gateway.risk_profiles.codec.events import ProfileKey
 from gateway.risk_profiles.service.profiles import MAX_ACTS, MAX_PROFILES
@@ -20,9 +17,7 @@ from gateway.trust.rules.directory import Directory
 from gateway.trust.service.agreements import Agreements
 from gateway.v1 import risk_profile_pb2 as pb
 
-_PENDING_STEPS = 8
-_PENDING_AT_ONCE = 1_000
-_RETRY_AFTER_S = 1.0
+FORM = RegisterForm(wire.DECISION_TYPE, pb.RiskProfileDecision, pb.RiskProfileProposal, wire.parse_decision)
 
 
 class ProfileSharing:
@@ -48,7 +43,7 @@ class ProfileSharing:
         )
 
 
-class ProfileRegister:
+class ProfileRegister(DecisionRegister):
     """Names, clock and policy for all commands. Thread-safe."""
 
     def __init__(
@@ -67,34 +62,10 @@ class ProfileRegister:
             persons: persons sign in at this node.
             least_count: numbers below it are withheld in reports.
         """
-        self.node = node
-        self.origin = FeedOrigin(federation, node, node, Channel.PROFILE_REGISTER)
-        self.four_eyes = four_eyes
-        self.persons = persons
+        origin = FeedOrigin(federation, node, node, Channel.PROFILE_REGISTER)
+        super().__init__(origin, FORM, acts.proposals, clock=clock, four_eyes=four_eyes, persons=persons)
         self.least_count = least_count
         self.sharing = ProfileSharing(node=node, directory=directory)
-        self._clock = clock
-
-    def new_id(self) -> str:
-        """A new UUIDv7."""
-        return uuid7(self._clock(), random_bytes(UUID7_RANDOM_BYTES))
-
-    def append(self, tx: Transaction, actor: str, **decision: Message) -> EntryPosition:
-        """Appends a decision to our register, e.g. `append(tx, actor, rejected=decision)`."""
-        ((name, body),) = decision.items()
-        made = pb.RiskProfileDecision(decided_at=to_timestamp(tx.now_ms), actor=actor)
-        getattr(made, name).CopyFrom(body)
-        return tx.append(self.origin, new_entry(wire.DECISION_TYPE, made, now_ms=tx.now_ms))
-
-
-def catch_up(tx: Transaction) -> None:
-    """Projects what waits before a request is checked; raises UnavailableError while much does."""
-    tx.seal()
-    for _ in range(_PENDING_STEPS):
-        if not tx.is_behind:
-            return
-        tx.project(_PENDING_AT_ONCE)
-    raise UnavailableError("projections are being built", retry_after_s=_RETRY_AFTER_S)
 
 
 def require_known(tx: Transaction, key: ProfileKey) -> KnownProfile:

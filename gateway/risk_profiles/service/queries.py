@@ -11,10 +11,11 @@ from gateway.contract.messages import page_of, to_timestamp
 from gateway.db.database import Database
 from gateway.errors import NotFoundError
 from gateway.feed.tables import feeds
+from gateway.persons.tables.register_proposals import PlacedProposal
 from gateway.risk_profiles.codec.events import ProfileKey, key_of, parse_decision
 from gateway.risk_profiles.service.state import KnownProfile, read_profile
 from gateway.risk_profiles.tables import acts
-from gateway.risk_profiles.tables.acts import PlacedProfileAct, ProfileProposalRow
+from gateway.risk_profiles.tables.acts import PlacedProfileAct
 from gateway.v1 import alert_service_pb2, risk_profile_pb2
 from gateway.v1 import risk_profile_service_pb2 as pb
 
@@ -56,7 +57,7 @@ class ProfileQueries:
         token = decode_page_token(request.page_token, "", 1)
         limit = page_size(request.page_size)
         with self._database.read() as conn:
-            rows = acts.waiting_proposals(conn, after="" if token is None else token[0], limit=limit + 1)
+            rows = acts.proposals.waiting(conn, after="" if token is None else token[0], limit=limit + 1)
             page = page_of(rows, partial(_proposal, conn), limit=limit)
         response = pb.ListRiskProfileProposalsResponse(proposals=page.messages)
         if page.last is not None:
@@ -99,7 +100,7 @@ def _entry(conn: Connection, act: PlacedProfileAct) -> alert_service_pb2.EntryRe
     return alert_service_pb2.EntryReference(origin=origin.line, index=act.idx)
 
 
-def _proposal(conn: Connection, row: ProfileProposalRow) -> pb.ListedRiskProfileProposal:
+def _proposal(conn: Connection, row: PlacedProposal) -> pb.ListedRiskProfileProposal:
     (entry,) = feeds.read_entries(conn, row.feed_id, row.idx, row.idx + 1)
     decision = parse_decision(entry.payload)
     return pb.ListedRiskProfileProposal(

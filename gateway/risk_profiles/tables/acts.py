@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Column, ColumnElement, Connection, bindparam, delete, func, insert, select, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, bindparam, func, select, tuple_
 
 from gateway.db.statements import Prepared, insert_rows
+from gateway.feed.tables.dues import Dues
 from gateway.feed.tables.schema import entries
+from gateway.persons.tables.register_proposals import RegisterProposals
 from gateway.risk_profiles.codec.events import OFFERED, ProfileActKey, ProfileKey
 from gateway.risk_profiles.tables.schema import risk_profile_acts, risk_profile_dues, risk_profile_proposals
 
@@ -24,29 +26,15 @@ class PlacedProfileAct(NamedTuple):
     payload: bytes
 
 
-class ProfileDueRow(NamedTuple):
-    """An own act that a partner is to get, and where it stands."""
-
-    partner: str
-    key: ProfileActKey
-    purpose: str
-    feed_id: int
-    idx: int
-
-
-class ProfileProposalRow(NamedTuple):
-    """A proposal and where it stands; `state`: complete, approved or rejected."""
-
-    proposal_id: str
-    state: str
-    feed_id: int
-    idx: int
-
-
-_table, _dues, _proposals = risk_profile_acts.c, risk_profile_dues.c, risk_profile_proposals.c
+_table = risk_profile_acts.c
 _KEY = ProfileActKey._fields
+dues = Dues(risk_profile_dues, ProfileActKey)
+"""What partners are to get."""
+
+proposals = RegisterProposals(risk_profile_proposals)
+"""Changes that two persons make."""
+
 _ACT_COLUMNS = (*_KEY, "acted_at", "feed_id", "idx")
-_DUE_COLUMNS = ("partner", *_KEY, "purpose", "feed_id", "idx")
 _WITH_ENTRY = (entries.c.feed_id == _table.feed_id) & (entries.c.idx == _table.idx)
 _PLACED = select(*(_table[name] for name in _ACT_COLUMNS), entries.c.header, entries.c.payload).join(
     entries, _WITH_ENTRY
@@ -78,19 +66,6 @@ _PROFILES = Prepared(
         _table.offerer == bindparam("offered_by"), _table.kind == OFFERED
     )
 )
-_DROP_DUE = Prepared(
-    delete(risk_profile_dues).where(_dues.partner == bindparam("to"), *_same([_dues[name] for name in _KEY]))
-)
-_PAIRS = Prepared(select(_dues.partner, _dues.purpose).distinct().order_by(_dues.partner, _dues.purpose))
-_DUES = Prepared(
-    select(*(_dues[name] for name in _DUE_COLUMNS))
-    .where(_dues.partner == bindparam("to"), _dues.purpose == bindparam("for_purpose"))
-    .order_by(_dues.feed_id, _dues.idx)
-    .limit(bindparam("most"))
-)
-_PROPOSAL = Prepared(select(risk_profile_proposals).where(_proposals.proposal_id == bindparam("id")))
-_DROP_PROPOSAL = Prepared(delete(risk_profile_proposals).where(_proposals.proposal_id == bindparam("id")))
-_ADD_PROPOSAL = Prepared(insert(risk_profile_proposals))
 
 
 def find_act(conn: Connection, key: ProfileActKey) -> tuple[int, int] | None:
@@ -133,51 +108,6 @@ def page(conn: Connection, offerer: str, *, after: tuple[str, str] | None, limit
     if after is not None:
         query = query.where(tuple_(*key) > tuple_(*after))
     return [ProfileKey(*row) for row in conn.execute(query)]
-
-
-def add_due(conn: Connection, row: ProfileDueRow) -> None:
-    """Notes what a partner is to get, once."""
-    values = (row.partner, *row.key, row.purpose, row.feed_id, row.idx)
-    insert_rows(conn, risk_profile_dues, _DUE_COLUMNS, [values], or_ignore=True)
-
-
-def drop_due(conn: Connection, partner: str, key: ProfileActKey) -> None:
-    """A partner's feed has the act."""
-    _DROP_DUE(conn, to=partner, **_values(key))
-
-
-def due_pairs(conn: Connection) -> list[tuple[str, str]]:
-    """Partners that are to get something, each with the purposes of that."""
-    return [(row[0], row[1]) for row in _PAIRS(conn)]
-
-
-def dues(conn: Connection, partner: str, purpose: str, limit: int) -> list[ProfileDueRow]:
-    """What a partner is to get for a purpose, in the order in which it was done."""
-    rows = _DUES(conn, to=partner, for_purpose=purpose, most=limit)
-    return [ProfileDueRow(row[0], ProfileActKey(*row[1:6]), *row[6:]) for row in rows]
-
-
-def proposal(conn: Connection, proposal_id: str) -> ProfileProposalRow | None:
-    """A proposal by id, or None."""
-    row = _PROPOSAL(conn, id=proposal_id).one_or_none()
-    return None if row is None else ProfileProposalRow(*row)
-
-
-def put_proposal(conn: Connection, row: ProfileProposalRow) -> None:
-    """Writes the current state of a proposal."""
-    _DROP_PROPOSAL(conn, id=row.proposal_id)
-    _ADD_PROPOSAL(conn, **row._asdict())
-
-
-def waiting_proposals(conn: Connection, *, after: str, limit: int) -> list[ProfileProposalRow]:
-    """Undecided proposals, oldest first."""
-    query = (
-        select(risk_profile_proposals)
-        .where(_proposals.state == "complete", _proposals.proposal_id > after)
-        .order_by(_proposals.proposal_id)
-        .limit(limit)
-    )
-    return [ProfileProposalRow(*row) for row in conn.execute(query)]
 
 
 def _placed(row: Sequence[Any]) -> PlacedProfileAct:
