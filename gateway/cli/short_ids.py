@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from contextlib import aclosing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from gateway.cli.values import reference
 from gateway.contract.ids import begins_uuid, is_node_name, is_uuid
@@ -16,6 +16,8 @@ from gateway.v1.alert_pb2 import AlertReference
 
 if TYPE_CHECKING:
     from gateway.client import GatewayClient
+
+ListedT = TypeVar("ListedT")
 
 LEAST_CHARS = 4
 """Shortest beginning that is looked for."""
@@ -73,31 +75,13 @@ async def hit_id(client: GatewayClient, reporter: str, text: str) -> str:
         return await _only((listed_hit.hit.hit_id async for listed_hit in found), text)
 
 
-async def proposal_id(client: GatewayClient, text: str) -> str:
-    """A waiting proposal's id, also by its beginning; raises as `alert_reference`."""
+async def waiting_id(waiting: AsyncGenerator[ListedT, None], id_of: Callable[[ListedT], str], text: str) -> str:
+    """The id of something that waits, also by its beginning; raises as `alert_reference`."""
     if not _is_beginning(text):
         return text
-    async with aclosing(client.watchlist.proposals()) as found:
-        waiting = [proposal.proposal_id async for proposal in found]
-    return only([each for each in waiting if each.startswith(text)], text)
-
-
-async def licence_proposal_id(client: GatewayClient, text: str) -> str:
-    """The id of a waiting change of a licence, also by its beginning; raises as `alert_reference`."""
-    if not _is_beginning(text):
-        return text
-    async with aclosing(client.licences.proposals()) as found:
-        waiting = [listed.proposal.proposal_id async for listed in found]
-    return only([each for each in waiting if each.startswith(text)], text)
-
-
-async def profile_proposal_id(client: GatewayClient, text: str) -> str:
-    """The id of a waiting change of a risk profile, also by its beginning; raises as `alert_reference`."""
-    if not _is_beginning(text):
-        return text
-    async with aclosing(client.risk_profiles.proposals()) as found:
-        waiting = [listed.proposal.proposal_id async for listed in found]
-    return only([each for each in waiting if each.startswith(text)], text)
+    async with aclosing(waiting) as found:
+        ids = [id_of(each) async for each in found]
+    return only([each for each in ids if each.startswith(text)], text)
 
 
 async def hold_id(client: GatewayClient, text: str) -> str:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 from google.protobuf.message import Message
@@ -32,6 +32,10 @@ MAX_JSON_BYTES = 4 * MAX_PAYLOAD_BYTES
 
 MessageT = TypeVar("MessageT", bound=Message)
 T = TypeVar("T")
+
+RequestIdOption = Annotated[
+    str | None, typer.Option("--request-id", help=_("UUID; the same id has its effect once, however often it is sent."))
+]
 
 _DURATION = re.compile(r"([1-9][0-9]{0,4})([mhd])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}

@@ -12,7 +12,7 @@ from gateway.cli.alert.measures import MeasureOption, measures_of
 from gateway.cli.connection import Target, connected
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.short_ids import alert_reference, question_id
-from gateway.cli.values import as_dict, entries, instant, own, read_message, value_of
+from gateway.cli.values import RequestIdOption, as_dict, entries, instant, own, read_message, value_of
 from gateway.contract.enum_words import choices
 from gateway.errors import RevisionConflictError
 from gateway.translation.messages import N_
@@ -40,10 +40,6 @@ RevisionOption = Annotated[
 ]
 FIRST_REVISION = 1
 """Revision that is meant without --revision: the gateway refuses it once the alert was amended."""
-
-RequestIdOption = Annotated[
-    str | None, typer.Option("--request-id", help=_("UUID; the same id has its effect once, however often it is sent."))
-]
 
 
 @reports_errors

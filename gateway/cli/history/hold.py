@@ -10,7 +10,7 @@ from gateway.cli.connection import Target, connected
 from gateway.cli.history.criteria import EXACT, with_criteria
 from gateway.cli.output import JsonOption, Output, reports_errors, stacked
 from gateway.cli.short_ids import hold_id, require_id
-from gateway.cli.values import as_dict, shown_time
+from gateway.cli.values import RequestIdOption, as_dict, shown_time
 from gateway.errors import OptionError
 from gateway.tracing.report.criteria_words import criteria_lines
 from gateway.translation.messages import N_, marked
@@ -20,10 +20,6 @@ from gateway.v1.history_service_pb2 import LegalHold
 
 if TYPE_CHECKING:
     from gateway.client import GatewayClient
-
-RequestIdOption = Annotated[
-    str | None, typer.Option("--request-id", help=_("UUID; the same id has its effect once, however often it is sent."))
-]
 
 
 @reports_errors

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from gateway.cli.connection import Target, connected
 from gateway.cli.licence.values import NumberArgument, today
 from gateway.cli.output import JsonOption, Output, reports_errors
-from gateway.cli.short_ids import licence_proposal_id, require_id
-from gateway.cli.values import as_dict, read_message
+from gateway.cli.proposals import NoteOption, ProposalCommands, decided
+from gateway.cli.values import RequestIdOption, read_message
 from gateway.translation.labels import published_word
 from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
-from gateway.v1.alert_service_pb2 import EntryReference
 from gateway.v1.licence_pb2 import LicenceContent
-from gateway.v1.licence_service_pb2 import DecideLicenceProposalResponse
+from gateway.v1.licence_service_pb2 import ListedLicenceProposal
 
 if TYPE_CHECKING:
-    from google.protobuf.message import Message
+    pass
 
-    from gateway.client import GatewayClient
-
+PROPOSALS: Final[ProposalCommands[ListedLicenceProposal]] = ProposalCommands(
+    "licence",
+    waiting=lambda client: client.licences.proposals(),
+    id_of=lambda listed: listed.proposal.proposal_id,
+    send=lambda client: client.licences.decide,
+)
 ProposalArgument = Annotated[
     str, typer.Argument(metavar="PROPOSAL", help=_("Its id, as `gateway licence proposals` shows it."))
 ]
@@ -32,19 +35,6 @@ RevisionOption = Annotated[int, typer.Option(help=_("The revision that was read.
 EffectiveOption = Annotated[
     str, typer.Option("--effective", help=_("First day that it is for, e.g. 2026-02-01; today without it."))
 ]
-NoteOption = Annotated[str, typer.Option(help=_("A note for the second person."))]
-RequestIdOption = Annotated[
-    str | None, typer.Option("--request-id", help=_("UUID; the same id has its effect once, however often it is sent."))
-]
-
-
-class _Changed(Protocol):
-    """What publish, amend and withdraw answer."""
-
-    proposal_id: str
-
-    @property
-    def entry(self) -> EntryReference: ...
 
 
 @reports_errors
@@ -72,7 +62,7 @@ def publish(
     """
     content = read_message(file, LicenceContent)
     response = target.run(lambda client: client.licences.publish(number, content, note=note, request_id=request_id))
-    _print(as_json, published_word(), number, response, response)
+    _print(as_json, published_word(), number, response)
 
 
 @reports_errors
@@ -106,7 +96,7 @@ def amend(
             number, revision, content, effective_on=effective or today(), note=note, request_id=request_id
         )
     )
-    _print(as_json, _("Amended"), number, response, response)
+    _print(as_json, _("Amended"), number, response)
 
 
 @reports_errors
@@ -136,7 +126,7 @@ def withdraw(
             number, revision, effective_on=effective or today(), reason=reason, note=note, request_id=request_id
         )
     )
-    _print(as_json, _("Withdrawn"), number, response, response)
+    _print(as_json, _("Withdrawn"), number, response)
 
 
 @reports_errors
@@ -186,33 +176,11 @@ def reject(
 def _decide(
     target: Target, proposal: str, *, approve: bool, remarks: str, request_id: str | None, as_json: bool
 ) -> None:
-    require_id(
-        proposal,
-        _("{proposal!r} isn't a proposal's id", proposal=proposal),
-        way_out=_("`gateway licence proposals` shows those that wait."),
-    )
-
-    async def work(client: GatewayClient) -> tuple[str, DecideLicenceProposalResponse]:
-        whole = await licence_proposal_id(client, proposal)
-        decided = client.licences.decide(whole, approve=approve, remarks=remarks, request_id=request_id)
-        return whole, await decided
-
-    whole, response = target.run(work)
+    whole, response = PROPOSALS.decide(target, proposal, approve=approve, remarks=remarks, request_id=request_id)
     facts = {N_("Proposal"): whole, N_("Licence"): f"{response.licence.issuer}/{response.licence.number}"}
-    Output(as_json).facts(_("Approved") if approve else _("Rejected"), facts)
+    Output(as_json).facts(decided(approve), facts)
 
 
-def _print(as_json: bool, title: str, number: str, response: _Changed, message: Message) -> None:
-    output = Output(as_json)
-    facts: dict[str, object] = {N_("Licence"): number}
-    if response.proposal_id:
-        facts[N_("Proposal")] = response.proposal_id
-    facts[N_("Entry")] = f"{response.entry.origin}#{response.entry.index}"
-    output.facts(_("Proposed") if response.proposal_id else title, facts, data={"number": number, **as_dict(message)})
-    if response.proposal_id:
-        output.note(
-            _(
-                "It takes effect when another person approves it: gateway licence approve {proposal_id}",
-                proposal_id=response.proposal_id,
-            )
-        )
+def _print(as_json: bool, title: str, name: str, response: Any) -> None:
+    entry = f"{response.entry.origin}#{response.entry.index}"
+    PROPOSALS.print_changed(as_json, title, response, {N_("Entry"): entry}, first={N_("Licence"): name}, number=name)

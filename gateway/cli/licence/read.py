@@ -8,6 +8,7 @@ import typer
 
 from gateway.cli.connection import Target, connected
 from gateway.cli.display.pages import pages_of
+from gateway.cli.licence.changes import PROPOSALS
 from gateway.cli.licence.values import (
     LicenceArgument,
     balance_row,
@@ -153,20 +154,7 @@ def proposals(target: Target, *, names: NamesOption = False, as_json: JsonOption
     Exit codes: 0 done, 1 refused or unreachable.
     """
 
-    async def work(client: GatewayClient) -> list[ListedLicenceProposal]:
-        return [proposal async for proposal in client.licences.proposals()]
-
-    listed = target.run(work)
-    output = Output(as_json)
-    if names:
-        output.names(one.proposal.proposal_id for one in listed)
-        return
-    output.table(
-        _("Proposals"),
-        marked("Proposal", "Licence", "Change", "By", "When", "Note"),
-        map(_proposal_row, listed),
-        data=[as_dict(one) for one in listed],
-    )
+    PROPOSALS.print_waiting(target, _proposal_row, N_("Licence"), names=names, as_json=as_json)
 
 
 def _row(listed: ListedLicence) -> tuple[object, ...]:

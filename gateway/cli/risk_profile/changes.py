@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from gateway.cli.connection import Target, connected
 from gateway.cli.output import JsonOption, Output, reports_errors
+from gateway.cli.proposals import NoteOption, ProposalCommands, decided
 from gateway.cli.risk_profile.values import (
     ProfileArgument,
     ValueOption,
@@ -17,35 +18,24 @@ from gateway.cli.risk_profile.values import (
     profile_reference,
     report_cells,
 )
-from gateway.cli.short_ids import profile_proposal_id, require_id
-from gateway.cli.values import as_dict, read_message
+from gateway.cli.values import RequestIdOption, as_dict, read_message
 from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
-from gateway.v1.alert_service_pb2 import EntryReference
 from gateway.v1.risk_profile_pb2 import RiskProfile
-from gateway.v1.risk_profile_service_pb2 import AdoptRiskProfileResponse, DecideRiskProfileProposalResponse
+from gateway.v1.risk_profile_service_pb2 import AdoptRiskProfileResponse, ListedRiskProfileProposal
 
 if TYPE_CHECKING:
-    from google.protobuf.message import Message
-
     from gateway.client import GatewayClient
 
+PROPOSALS: Final[ProposalCommands[ListedRiskProfileProposal]] = ProposalCommands(
+    "risk-profile",
+    waiting=lambda client: client.risk_profiles.proposals(),
+    id_of=lambda listed: listed.proposal.proposal_id,
+    send=lambda client: client.risk_profiles.decide,
+)
 ProposalArgument = Annotated[
     str, typer.Argument(metavar="PROPOSAL", help=_("Its id, as `gateway risk-profile proposals` shows it."))
 ]
-NoteOption = Annotated[str, typer.Option(help=_("A note for the second person."))]
-RequestIdOption = Annotated[
-    str | None, typer.Option("--request-id", help=_("UUID; the same id has its effect once, however often it is sent."))
-]
-
-
-class _Changed(Protocol):
-    """What offer, withdraw, adopt and end answer."""
-
-    proposal_id: str
-
-    @property
-    def entry(self) -> EntryReference: ...
 
 
 @reports_errors
@@ -74,7 +64,7 @@ def offer(
     """
     profile = read_message(file, RiskProfile)
     response = target.run(lambda client: client.risk_profiles.offer(profile, note=note, request_id=request_id))
-    _print(as_json, _("Offered"), profile.profile_id, response, response)
+    _print(as_json, _("Offered"), profile.profile_id, response)
 
 
 @reports_errors
@@ -100,7 +90,7 @@ def withdraw(
     response = target.run(
         lambda client: client.risk_profiles.withdraw(profile, reason=reason, note=note, request_id=request_id)
     )
-    _print(as_json, _("Withdrawn"), profile, response, response)
+    _print(as_json, _("Withdrawn"), profile, response)
 
 
 @reports_errors
@@ -134,7 +124,7 @@ def adopt(
         return await adopted
 
     response = target.run(work)
-    _print(as_json, _("Adopted"), profile, response, response)
+    _print(as_json, _("Adopted"), profile, response)
 
 
 @reports_errors
@@ -158,7 +148,7 @@ def end(
     """
     reference = profile_reference(profile)
     response = target.run(lambda client: client.risk_profiles.end(reference, note=note, request_id=request_id))
-    _print(as_json, _("Ended"), profile, response, response)
+    _print(as_json, _("Ended"), profile, response)
 
 
 @reports_errors
@@ -237,33 +227,11 @@ def reject(
 def _decide(
     target: Target, proposal: str, *, approve: bool, remarks: str, request_id: str | None, as_json: bool
 ) -> None:
-    require_id(
-        proposal,
-        _("{proposal!r} isn't a proposal's id", proposal=proposal),
-        way_out=_("`gateway risk-profile proposals` shows those that wait."),
-    )
-
-    async def work(client: GatewayClient) -> tuple[str, DecideRiskProfileProposalResponse]:
-        whole = await profile_proposal_id(client, proposal)
-        decided = client.risk_profiles.decide(whole, approve=approve, remarks=remarks, request_id=request_id)
-        return whole, await decided
-
-    whole, response = target.run(work)
+    whole, response = PROPOSALS.decide(target, proposal, approve=approve, remarks=remarks, request_id=request_id)
     facts = {N_("Proposal"): whole, N_("Profile"): name_of(response.profile)}
-    Output(as_json).facts(_("Approved") if approve else _("Rejected"), facts)
+    Output(as_json).facts(decided(approve), facts)
 
 
-def _print(as_json: bool, title: str, name: str, response: _Changed, message: Message) -> None:
-    output = Output(as_json)
-    facts: dict[str, object] = {N_("Profile"): name}
-    if response.proposal_id:
-        facts[N_("Proposal")] = response.proposal_id
-    facts[N_("Entry")] = f"{response.entry.origin}#{response.entry.index}"
-    output.facts(_("Proposed") if response.proposal_id else title, facts, data={"profile": name, **as_dict(message)})
-    if response.proposal_id:
-        output.note(
-            _(
-                "It takes effect when another person approves it: gateway risk-profile approve {proposal_id}",
-                proposal_id=response.proposal_id,
-            )
-        )
+def _print(as_json: bool, title: str, name: str, response: Any) -> None:
+    entry = f"{response.entry.origin}#{response.entry.index}"
+    PROPOSALS.print_changed(as_json, title, response, {N_("Entry"): entry}, first={N_("Profile"): name}, profile=name)

@@ -9,6 +9,7 @@ import typer
 from gateway.cli.connection import Target, connected
 from gateway.cli.display.pages import pages_of
 from gateway.cli.output import JsonOption, NamesOption, Output, reports_errors
+from gateway.cli.risk_profile.changes import PROPOSALS
 from gateway.cli.risk_profile.values import (
     ProfileArgument,
     ValueOption,
@@ -160,20 +161,7 @@ def proposals(target: Target, *, names: NamesOption = False, as_json: JsonOption
     Exit codes: 0 done, 1 refused or unreachable.
     """
 
-    async def work(client: GatewayClient) -> list[ListedRiskProfileProposal]:
-        return [proposal async for proposal in client.risk_profiles.proposals()]
-
-    listed = target.run(work)
-    output = Output(as_json)
-    if names:
-        output.names(one.proposal.proposal_id for one in listed)
-        return
-    output.table(
-        _("Proposals"),
-        marked("Proposal", "Profile", "Change", "By", "When", "Note"),
-        map(_proposal_row, listed),
-        data=[as_dict(one) for one in listed],
-    )
+    PROPOSALS.print_waiting(target, _proposal_row, N_("Profile"), names=names, as_json=as_json)
 
 
 def _proposal_row(listed: ListedRiskProfileProposal) -> tuple[object, ...]:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from gateway.cli.connection import Target, connected
 from gateway.cli.output import JsonOption, Output, reports_errors, stacked
-from gateway.cli.short_ids import proposal_id, require_id
-from gateway.cli.values import as_dict, read_message
+from gateway.cli.proposals import ProposalCommands, decided
+from gateway.cli.values import RequestIdOption, read_message
 from gateway.cli.watchlist.values import list_name, own_entry
 from gateway.errors import OptionError
 from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
 from gateway.v1.watchlist_pb2 import WatchlistContent
 from gateway.v1.watchlist_service_pb2 import (
-    DecideProposalResponse,
+    Proposal,
     ProposedEntry,
     ProposedWithdrawal,
     ProposeEntriesResponse,
@@ -26,13 +26,16 @@ from gateway.v1.watchlist_service_pb2 import (
 if TYPE_CHECKING:
     from gateway.client import GatewayClient
 
+PROPOSALS: Final[ProposalCommands[Proposal]] = ProposalCommands(
+    "watchlist",
+    waiting=lambda client: client.watchlist.proposals(),
+    id_of=lambda proposal: proposal.proposal_id,
+    send=lambda client: client.watchlist.decide,
+)
 ProposalArgument = Annotated[
     str, typer.Argument(metavar="PROPOSAL", help=_("Its id, as `gateway watchlist proposals` shows it."))
 ]
 NoteOption = Annotated[str, typer.Option(help=_("A note for the approver."))]
-RequestIdOption = Annotated[
-    str | None, typer.Option("--request-id", help=_("UUID; the same id has its effect once, however often it is sent."))
-]
 
 
 FIRST_REVISION = 1
@@ -173,32 +176,10 @@ def reject(
 def _decide(
     target: Target, proposal: str, *, approve: bool, remarks: str, request_id: str | None, as_json: bool
 ) -> None:
-    require_id(
-        proposal,
-        _("{proposal!r} isn't a proposal's id", proposal=proposal),
-        way_out=_("`gateway watchlist proposals` shows those that wait."),
-    )
-
-    async def work(client: GatewayClient) -> tuple[str, DecideProposalResponse]:
-        whole = await proposal_id(client, proposal)
-        decided = client.watchlist.decide(whole, approve=approve, remarks=remarks, request_id=request_id)
-        return whole, await decided
-
-    whole, response = target.run(work)
-    facts = {N_("Proposal"): whole, N_("Changes"): response.changes}
-    Output(as_json).facts(_("Approved") if approve else _("Rejected"), facts)
+    whole, response = PROPOSALS.decide(target, proposal, approve=approve, remarks=remarks, request_id=request_id)
+    Output(as_json).facts(decided(approve), {N_("Proposal"): whole, N_("Changes"): response.changes})
 
 
 def _print_response(as_json: bool, title: str, name: str, response: ProposeEntriesResponse) -> None:
-    output = Output(as_json)
-    facts: dict[str, Any] = {N_("Entries"): stacked(f"{name}/{entry_id}" for entry_id in response.ids)}
-    if response.proposal_id:
-        facts = {N_("Proposal"): response.proposal_id, **facts}
-    output.facts(_("Proposed") if response.proposal_id else title, facts, data={"list": name, **as_dict(response)})
-    if response.proposal_id:
-        output.note(
-            _(
-                "It takes effect when another person approves it: gateway watchlist approve {proposal_id}",
-                proposal_id=response.proposal_id,
-            )
-        )
+    entries = stacked(f"{name}/{entry_id}" for entry_id in response.ids)
+    PROPOSALS.print_changed(as_json, title, response, {N_("Entries"): entries}, first={}, list=name)

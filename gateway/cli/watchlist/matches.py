@@ -13,7 +13,7 @@ from gateway.cli.connection import Target, connected
 from gateway.cli.display.pages import pages_of
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.short_ids import match_id
-from gateway.cli.values import as_dict
+from gateway.cli.values import RequestIdOption, as_dict
 from gateway.cli.watchlist.screen import explain
 from gateway.cli.watchlist.values import hit_cells
 from gateway.contract.enum_words import word_of
@@ -46,9 +46,6 @@ _GROUPINGS = {Alike.ENTRY: MatchGrouping.MATCH_GROUPING_ENTRY, Alike.PARTY: Matc
 
 MatchArgument = Annotated[
     str, typer.Argument(metavar="MATCH", help=_("Its id, as `gateway watchlist matches` shows it."))
-]
-RequestIdOption = Annotated[
-    str | None, typer.Option("--request-id", help=_("UUID; the same id has its effect once, however often it is sent."))
 ]
 
 

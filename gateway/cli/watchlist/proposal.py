@@ -8,9 +8,9 @@ import typer
 
 from gateway.cli.connection import Target, connected
 from gateway.cli.output import JsonOption, Output, reports_errors
-from gateway.cli.short_ids import proposal_id
+from gateway.cli.short_ids import waiting_id
 from gateway.cli.values import as_dict, shown_time
-from gateway.cli.watchlist.commands import ProposalArgument
+from gateway.cli.watchlist.commands import PROPOSALS, ProposalArgument
 from gateway.cli.watchlist.values import change_row
 from gateway.errors import GatewayError, Kind
 from gateway.translation.messages import N_, marked
@@ -49,7 +49,7 @@ def proposal(
     """
 
     async def work(client: GatewayClient) -> tuple[PreviewProposalResponse, EstimateMatchesResponse | None]:
-        whole = await proposal_id(client, proposal)
+        whole = await waiting_id(PROPOSALS.waiting(client), PROPOSALS.id_of, proposal)
         preview = await client.watchlist.preview(whole, search=search, spread=True, page_size=limit)
         try:
             return preview, await client.watchlist.estimate(whole)
