@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import sha256
+from itertools import chain
 from typing import NamedTuple
 
 from gateway.contract.filters import decode_page_token, encode_page_token
@@ -43,16 +44,12 @@ def decode_positions(request: pb.SearchShipmentsRequest) -> dict[str, SearchPosi
     Raises:
         InvalidRequestError: not a token of this search.
     """
-    token = decode_page_token(request.page_token, _tag(request), 1)
-    if token is None:
+    values = _values_of_nodes(request)
+    if values is None:
         return None
-    positions: dict[str, SearchPosition] = {}
-    for part in token[0].split(" "):
-        node, *numbers = part.split(":")
-        if len(numbers) != len(SearchPosition._fields) or not all(_is_position(number) for number in numbers):
-            raise _no_token()
-        positions[node] = SearchPosition(*map(int, numbers))
-    return positions
+    if not all(map(_is_position, chain.from_iterable(values.values()))):
+        raise _no_token()
+    return {node: SearchPosition(*map(int, numbers)) for node, numbers in values.items()}
 
 
 def encode_places(request: pb.SearchShipmentsRequest, places: Mapping[str, NodePlace]) -> str:
@@ -72,20 +69,26 @@ def decode_places(request: pb.SearchShipmentsRequest) -> dict[str, NodePlace] | 
     Raises:
         InvalidRequestError: not a token of this search.
     """
-    token = decode_page_token(request.page_token, _tag(request), 1)
-    if token is None:
+    values = _values_of_nodes(request)
+    if values is None:
         return None
     places: dict[str, NodePlace] = {}
-    for part in token[0].split(" "):
-        node, *rest = part.split(":", 3)
-        if len(rest) != 3 or not _is_position(rest[0]) or not 0 <= _number(rest[1]) <= MAX_UNIX_MS:
+    for node, (as_of, declared_ms, record_id) in values.items():
+        if not (_is_position(as_of) and _is_position(declared_ms)) or int(declared_ms) > MAX_UNIX_MS:
             raise _no_token()
-        places[node] = NodePlace(int(rest[0]), RecordKey(int(rest[1]), rest[2]) if rest[2] else None)
+        places[node] = NodePlace(int(as_of), RecordKey(int(declared_ms), record_id) if record_id else None)
     return places
 
 
-def _number(text: str) -> int:
-    return int(text) if _is_position(text) else -1
+def _values_of_nodes(request: pb.SearchShipmentsRequest) -> dict[str, list[str]] | None:
+    """The three values of each node in a token; None without one."""
+    token = decode_page_token(request.page_token, _tag(request), 1)
+    if token is None:
+        return None
+    parts = [part.split(":", 3) for part in token[0].split(" ")]
+    if any(len(part) != 4 for part in parts):
+        raise _no_token()
+    return {node: values for node, *values in parts}
 
 
 def _is_position(text: str) -> bool:
