@@ -122,6 +122,7 @@ def test_what_will_be_sent_is_shown_and_then_sent_once(
     expect(page.get_by_label("Explanation")).to_have_value(text)
     page.get_by_role("button", name="Continue").click()
     confirmed = page.locator("form.confirm")
+    expect(confirmed).to_be_visible()
     fields = {
         each.get_attribute("name"): each.get_attribute("value")
         for each in confirmed.locator("input[type=hidden]").all()

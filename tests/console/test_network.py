@@ -333,7 +333,9 @@ def test_somebody_must_be_chosen_whom_one_asks(desk: Desks, case: Case) -> None:
     page = ask(officer, CONTAINER)
     shown(page)
     card(page, CONTAINER).get_by_role("button", name="Ask partners about it").last.click()
-    for box in page.get_by_role("group", name="Whom you ask").get_by_role("checkbox").all():
+    asked = page.get_by_role("group", name="Whom you ask").get_by_role("checkbox")
+    expect(asked).to_have_count(3)  # its own authority and two partners
+    for box in asked.all():
         box.uncheck()
     with officer.expecting("status of 422"):
         page.get_by_role("button", name="Search", exact=True).click()
