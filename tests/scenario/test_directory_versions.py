@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -17,7 +16,7 @@ import grpc.aio
 import pytest
 
 from gateway.client import GatewayClient
-from gateway.errors import DirectoryError, PermissionDeniedError, UnauthenticatedError, UnavailableError
+from gateway.errors import DirectoryError, PermissionDeniedError, UnauthenticatedError
 from gateway.feed.service.alarms import DIRECTORY_OFFERED, DIRECTORY_REFUSED, DIRECTORY_SPLIT, DIRECTORY_VERSIONS
 from gateway.rpc.calls import from_rpc_error
 from gateway.tlog.note import parse_note
@@ -105,11 +104,16 @@ async def accepted(partner: Partner) -> bool:
 
 
 async def refused(partner: Partner) -> bool:
-    try:
-        await partner.send()
-    except UnauthenticatedError:
-        return True
-    return False
+    """What the node answers, asked again when a connection ended first, as they do when a directory takes effect."""
+
+    async def answer() -> str:
+        try:
+            await partner.send()
+        except UnauthenticatedError:
+            return "refused"
+        return "taken"
+
+    return await eventually(answer, what="an answer") == "refused"
 
 
 def test_without_versions_from_partners_both_say_that_one_is_older_and_what_is_revoked_counts_there(
@@ -223,13 +227,7 @@ def test_what_an_owner_and_an_offered_version_revoke_is_refused_at_once_and_afte
 
     async def restarted() -> None:
         mo = Partner(asking, "mo", "hk")
-
-        async def is_refused() -> bool:
-            with suppress(UnavailableError):  # its port for partners may open last
-                return await refused(mo)
-            return False
-
-        await eventually(is_refused, what="the refusal after the restart")
+        await eventually(lambda: refused(mo), what="the refusal after the restart")
         await mo.close()
 
     asking.run(lost.still_refused())
