@@ -30,7 +30,7 @@ test: setup ## Set everything up, then run all tests; says what is missing on th
 	@scripts/test-packages --check
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --quiet $(ARGS)
 
-test-packages: ## Install Chromium, Chinese fonts, nats-server, HAProxy and OpenSSL for tests (as root on Debian)
+test-packages: ## Install Chromium, Chinese fonts, nats-server, HAProxy, OpenSSL and SoftHSM for tests (as root on Debian)
 	@scripts/test-packages
 
 setup: $(INSTALLED) ## Make the environment: hash-pinned packages, generated code

@@ -111,6 +111,8 @@ ALARMS: Final = marked(
     "{person} has taken {roles} for {minutes} min (break-glass {grant}): {stated}",
     "{way}: {target} takes nothing: {reason}",
     "receipts wait for a time stamp for {minutes} min: {target} stamps nothing: {reason}",
+    "token {token} is locked: {reason}; its keys sign nothing",
+    "token {token} is lost: {reason}; its keys sign nothing",
     "{target} takes no changes: {reason}",
     "HTTP {status}, a redirect, which isn't followed",
     "no address is known",

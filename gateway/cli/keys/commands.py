@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from gateway.cli.connection import Target, connected
+from gateway.cli.files import write_output
 from gateway.cli.keys.tokens import ModuleOption, PinFile, TokenOption, read_pin, unlocked_token
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.pki.commands import FederationOption
 from gateway.cli.values import as_dict
 from gateway.contract.enum_words import word_of
+from gateway.errors import OptionError
 from gateway.tlog.note import Verifier
 from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
@@ -72,6 +75,10 @@ def generate(
     token: TokenOption,
     module: ModuleOption = None,
     pin_file: PinFile = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help=_("File for the public key, e.g. pki/keys/log.pub, as `directory card` reads it.")),
+    ] = None,
     authority: Annotated[
         str, typer.Option(help=_("For a directory key: the authority's name; prints the verifier key too."))
     ] = "",
@@ -82,13 +89,18 @@ def generate(
 
     \b
     Example:
-      gateway keys generate --token "pkcs11:token=cn-hsm;object=log" --module /usr/lib/softhsm/libsofthsm2.so
+      gateway keys generate --token "pkcs11:token=cn-hsm;object=log" --module /usr/lib/softhsm/libsofthsm2.so \\
+        --out pki/keys/log.pub
 
     \b
     Exit codes: 0 done, 2 wrong input, a wrong PIN, or no such token.
     """
+    if out is not None and out.exists():
+        raise OptionError(_("{file} exists already; name another one", file=out))
     with unlocked_token(token, module, pin_file) as (opened, label):
         public_key = opened.generate(label).public_key().public_bytes_raw()
+    if out is not None:
+        write_output(out, base64.b64encode(public_key) + b"\n")
     facts = {N_("Key"): token, N_("Public key"): base64.b64encode(public_key).decode()}
     if authority:
         facts[N_("Vkey")] = Verifier(directory_key_name(federation, authority), public_key).to_vkey()

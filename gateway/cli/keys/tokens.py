@@ -5,22 +5,29 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
+from gateway.cli.files import naming, read_input
 from gateway.cli.output import Output
 from gateway.errors import MalformedError, OptionError
+from gateway.tlog.encoding import decode_base64
+from gateway.tlog.note import Verifier
 from gateway.tls.secret_files import read_passphrase
 from gateway.translation.messages import gettext as _
-from gateway.trust.pki.keys import Ed25519Signer
+from gateway.trust.pki.keys import Ed25519Signer, load_signing_key
 from gateway.trust.pki.pins import CREDENTIALS_VARIABLE
 from gateway.trust.pki.token_uri import TokenKeyUri
 from gateway.trust.pki.tokens import SigningToken
 
 TokenOption = Annotated[
     str, typer.Option("--token", help=_("Key in a hardware token: pkcs11:token=LABEL;object=LABEL."))
+]
+DirectoryKey = Annotated[
+    Path | None, typer.Option(help=_("The authority's directory.pem."), exists=True, dir_okay=False)
 ]
 ModuleOption = Annotated[
     Path | None, typer.Option("--module", help=_("The token's PKCS#11 library, e.g. of its vendor."), dir_okay=False)
@@ -70,7 +77,41 @@ def unlocked_token(uri: str, module: Path | None, pin_file: Path | None) -> Iter
 
 
 @contextmanager
-def token_signer(uri: str, module: Path | None, pin_file: Path | None, *, name: str) -> Iterator[Ed25519Signer]:
-    """Signs with a token's key under a name; raises as `unlocked_token` does, ConfigurationError without the key."""
-    with unlocked_token(uri, module, pin_file) as (token, label):
-        yield Ed25519Signer(name, token.key(label))
+def directory_signer(
+    key: Path | None, passphrase: bytes | None, token: str, module: Path | None, pin_file: Path | None, *, name: str
+) -> Iterator[Ed25519Signer]:
+    """Signs with a directory key, in a file or a token, under its name.
+
+    Raises:
+        OptionError: not one of the two was named.
+        ConfigurationError: the key isn't there, or its passphrase or PIN is wrong.
+    """
+    if (key is None) == (not token):
+        raise OptionError(_("name the directory key: its file, or --token"))
+    if key is not None:
+        yield load_signing_key(key, name=name, passphrase=passphrase)
+        return
+    with unlocked_token(token, module, pin_file) as (opened, label):
+        yield Ed25519Signer(name, opened.key(label))
+
+
+PUBLIC_KEY_ENDING: Final = ".pub"
+"""Ending of a file with the public key of a key in a token, base64, where a file of keys has .pem."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKeyFile:
+    """The public key, 32 bytes, of a key in a token."""
+
+    public_key: bytes
+
+    @classmethod
+    def beside(cls, key: Path) -> PublicKeyFile | None:
+        """The file that stands for a key file; None without it; raises MalformedError: another content."""
+        path = key.with_suffix(PUBLIC_KEY_ENDING)
+        if key.exists() or not path.exists():
+            return None
+        with naming(path, way_out=_("Give what `gateway keys generate --out` has written.")):
+            public_key = decode_base64(read_input(path).strip(), "public key")
+            Verifier("public", public_key)  # refuses another length
+        return cls(public_key)
