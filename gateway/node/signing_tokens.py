@@ -97,12 +97,12 @@ def token_observer(alarms: Alarms, metrics: Metrics) -> Callable[[SigningToken],
     """What raises and ends the alarm of a token whose state has changed, and sets its metric."""
 
     def observe(token: SigningToken) -> None:
-        state, problem = token.status
+        status = token.status
         for each in TokenState:
-            metrics.signing_token_state.set(float(each is state), token.label, each)
-        if state is TokenState.READY:
+            metrics.signing_token_state.set(float(each is status.state), token.label, each)
+        if status.state is TokenState.READY:
             alarms.clear(SIGNING_TOKEN, token.label)
         else:
-            alarms.set(SIGNING_TOKEN, token.label, f"token {token.label} is {state}: {problem}; its keys sign nothing")
+            alarms.set(SIGNING_TOKEN, token.label, status.sentence(token.label))
 
     return observe

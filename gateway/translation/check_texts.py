@@ -50,8 +50,6 @@ FINDINGS: Final = marked(
     "{file}: directory version {version} has an ML-DSA-44 key of {node}, without which partners refuse what it signs; "
     "name its file",
     "directory, agreements, keys and CAs last {days} days and more",
-    "token {token} is locked: {reason}",
-    "token {token} is lost: {reason}",
     "{target} stamps, with a certificate of the settings",
     "can't be checked before certificate and directory are right",
     "secrets and data are this user's alone; nobody else may change the rest",
@@ -126,6 +124,7 @@ WAYS_OUT: Final = marked(
     "Try again; if it stays, look at the link in `gateway status`.",
     "Run `chmod {mode}`.",
     "Run `chown` on {file}.",
+    "Run `gateway keys unlock {token}` once the node runs.",
 )
 """What to do."""
 

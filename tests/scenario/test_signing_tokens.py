@@ -189,8 +189,10 @@ def alarms_of(cli: Cli) -> set[str]:
 
 
 def test_a_locked_token_asks_an_operator_and_a_wrong_pin_is_tried_once(
-    nodes: Federation, token: SoftToken, pin_file: Path
+    nodes: Federation, token: SoftToken, pin_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name, value in token.environment.items():
+        monkeypatch.setenv(name, value)  # of `gateway doctor`, which runs in this process
     pin_file.write_text("000000\n")
     nodes["cn"].start(**token.environment)
     cli = Cli(nodes, "cn")
@@ -200,6 +202,10 @@ def test_a_locked_token_asks_an_operator_and_a_wrong_pin_is_tried_once(
     assert nodes["cn"].stop() == 0
     nodes["cn"].start(**token.environment)
     assert "isn't tried again" in nodes["cn"].log
+    checks = cli.json("", "doctor", code=None)["checks"]
+    [keys] = [check for check in checks if check["name"] == "Signing keys" and check["result"] == "warn"]
+    assert "is locked" in keys["detail"]
+    assert metric(nodes, "locked") == 1.0
     refused = cli.run("operator", "keys", "unlock", "cn hsm", text="111111\n", code=None)
     assert refused.exit_code != 0
     assert "PIN" in refused.output

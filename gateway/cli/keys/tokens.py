@@ -112,6 +112,6 @@ class PublicKeyFile:
         if key.exists() or not path.exists():
             return None
         with naming(path, way_out=_("Give what `gateway keys generate --out` has written.")):
-            public_key = decode_base64(read_input(path).strip(), "public key")
+            public_key = decode_base64(read_input(path).strip(), _("public key"))
             Verifier("public", public_key)  # refuses another length
         return cls(public_key)

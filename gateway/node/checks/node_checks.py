@@ -150,10 +150,14 @@ class NodeChecks:
         with SigningTokens(self._settings) as tokens:
             keys = SigningKeys(self._settings, tokens=tokens, directory=lambda: directory, now=lambda: self._now)
             self._keys = keys.public()
-            for label, (state, problem) in tokens.statuses().items():
-                if state is not TokenState.READY:
-                    stated = f"token {label} is {state}: {problem}"
-                    yield Finding(name, Result.WARN, stated, f"Run `gateway keys unlock {label}` once the node runs.")
+            for label, status in tokens.statuses().items():
+                if status.state is not TokenState.READY:
+                    yield Finding(
+                        name,
+                        Result.WARN,
+                        status.sentence(label),
+                        f"Run `gateway keys unlock {label}` once the node runs.",
+                    )
         yield Finding(name, Result.OK, "both are listed in the directory and valid now")
 
     def _expiry(self, name: str) -> Iterator[Finding]:

@@ -58,6 +58,12 @@ class TokenStatus(NamedTuple):
     state: TokenState
     problem: str
 
+    def sentence(self, token: str) -> str:
+        """What is wrong, with the token's label."""
+        if self.state is TokenState.LOCKED:
+            return f"token {token} is locked: {self.problem}"
+        return f"token {token} is lost: {self.problem}"
+
 
 class TokenKey:
     """An Ed25519 key in a token; implements PrivateKey. Thread-safe."""
@@ -178,9 +184,9 @@ class SigningToken:
 
     def unavailable(self) -> SigningKeyUnavailableError:
         """Why it doesn't sign now."""
-        state, problem = self._status
+        status = self._status
         return SigningKeyUnavailableError(
-            f"token {self.label} is {state}: {problem}", retry_after_s=RETRY_AFTER_S, metadata={"about": str(state)}
+            status.sentence(self.label), retry_after_s=RETRY_AFTER_S, metadata={"about": str(status.state)}
         )
 
     def close(self) -> None:
