@@ -1,6 +1,6 @@
 """Publishing with signing keys in files beside keys in a hardware token (SoftHSM), round by round in turn.
 
-    python -m bench.tokens [--rounds N] [--alerts N]
+python -m bench.tokens [--rounds N] [--alerts N]
 """
 
 from __future__ import annotations

@@ -89,7 +89,7 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         ),
         Panel(
             "Hardware tokens",
-            ((f"sum by (token, state) (gateway_signing_token_state{{{I}}})", "{{token}} {{state}}"),),
+            ((f"sum by (token, state) (gateway_signing_token_state{{{I}}}) or vector(0)", "{{token}} {{state}}"),),
         ),
         Panel(
             "Oldest receipt due for a time stamp",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import grpc.aio
 import psutil
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.client import GatewayClient, new_alert
 from gateway.contract.channel_options import channel_options
@@ -20,7 +22,7 @@ from gateway.errors import DeadlineExceededError
 from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1.alert_service_pb2_grpc import AlertServiceStub
 from tests.support.command_line import Cli
-from tests.support.federation import Federation, alert, eventually, origin, with_logs
+from tests.support.federation import Federation, alert, eventually, free_port, origin, with_logs
 from tests.support.tokens import MODULE, PIN, SoftToken, needs_softhsm
 
 pytestmark = needs_softhsm
@@ -53,13 +55,26 @@ def nodes(tmp_path: Path, token: SoftToken, pin_file: Path) -> Iterator[Federati
             assert settings.count(f'{use} = "{file}"') == 1
             settings = settings.replace(f'{use} = "{file}"', f'{use} = "{token.uri(use)}"')
             file.rename(file.with_suffix(".moved"))
-        cn.config.write_text(settings)
+        cn.config.write_text(f'metrics_bind = "{free_port()}"\n{settings}')
         yield made
 
 
 def start(nodes: Federation, token: SoftToken) -> None:
     nodes["cn"].start(**token.environment)
     nodes["hk"].start()
+
+
+def metric(nodes: Federation, state: str) -> float:
+    """Whether cn's token is in a state, by its metrics."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{nodes['cn'].settings.metrics_bind}/metrics", timeout=20) as answer:
+        families = list(text_string_to_metric_families(answer.read().decode()))
+    [value] = [
+        sample.value
+        for family in families
+        for sample in family.samples
+        if sample.name == "gateway_signing_token_state" and sample.labels == {"token": "cn hsm", "state": state}
+    ]
+    return value
 
 
 def signer_of(nodes: Federation) -> int:
@@ -202,8 +217,8 @@ def test_a_locked_token_asks_an_operator_and_a_wrong_pin_is_tried_once(
     assert nodes["cn"].stop() == 0
     nodes["cn"].start(**token.environment)
     assert "isn't tried again" in nodes["cn"].log
-    checks = cli.json("", "doctor", code=None)["checks"]
-    [keys] = [check for check in checks if check["name"] == "Signing keys" and check["result"] == "warn"]
+    checks = cli.json("", "doctor", code=None)
+    [keys] = [check for check in checks if check["check"] == "Signing keys" and check["result"] == "warn"]
     assert "is locked" in keys["detail"]
     assert metric(nodes, "locked") == 1.0
     refused = cli.run("operator", "keys", "unlock", "cn hsm", text="111111\n", code=None)
@@ -212,6 +227,7 @@ def test_a_locked_token_asks_an_operator_and_a_wrong_pin_is_tried_once(
     assert states_of(cli) == {"locked"}
     cli.run("operator", "keys", "unlock", "cn hsm", text=f"{PIN}\n")
     assert states_of(cli) == {"ready"}
+    assert (metric(nodes, "locked"), metric(nodes, "ready")) == (0.0, 1.0)
 
     async def one() -> None:
         async with nodes.client("cn", "publisher") as client:

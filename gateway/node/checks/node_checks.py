@@ -156,7 +156,7 @@ class NodeChecks:
                         name,
                         Result.WARN,
                         status.sentence(label),
-                        f"Run `gateway keys unlock {label}` once the node runs.",
+                        f'Run `gateway keys unlock "{label}"` once the node runs.',
                     )
         yield Finding(name, Result.OK, "both are listed in the directory and valid now")
 

@@ -43,7 +43,9 @@ def generate(token: SoftToken, label: str, *more: object) -> Any:
 
 def test_a_card_takes_public_keys_of_tokens(token: SoftToken, tmp_path: Path) -> None:
     root = tmp_path / "federation"
-    create_federation(root, [MemberSpec("cn", peer_port=1, local_port=2, systems={})], now=datetime.now(UTC), threshold=1)
+    create_federation(
+        root, [MemberSpec("cn", peer_port=1, local_port=2, systems={})], now=datetime.now(UTC), threshold=1
+    )
     pki = root / "cn" / "pki"
     made = {}
     for use in ("log", "log.next", "receipts"):
