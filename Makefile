@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/.installed
 PROTOS := $(shell find protos third_party/protos -name '*.proto')
 CATALOGUES := $(wildcard gateway/translation/catalogues/*.po)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --extra otlp --extra console --extra s3 --extra nats --extra timestamps --generate-hashes --no-header --no-annotate --quiet
+LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --extra otlp --extra console --extra s3 --extra nats --extra timestamps --extra pkcs11 --generate-hashes --no-header --no-annotate --quiet
 CODE := gateway $(wildcard demo bench)
 # The example in TypeScript, which is built where npm is.
 NODE_MODULES := $(if $(shell command -v npm),examples/typescript/node_modules/.package-lock.json)
@@ -30,7 +30,7 @@ test: setup ## Set everything up, then run all tests; says what is missing on th
 	@scripts/test-packages --check
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --quiet $(ARGS)
 
-test-packages: ## Install Chromium, Chinese fonts, nats-server, HAProxy and OpenSSL for tests (as root on Debian)
+test-packages: ## Install Chromium, Chinese fonts, nats-server, HAProxy, OpenSSL and SoftHSM for tests (as root on Debian)
 	@scripts/test-packages
 
 setup: $(INSTALLED) ## Make the environment: hash-pinned packages, generated code

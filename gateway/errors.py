@@ -317,6 +317,18 @@ class MarksBehindError(StoreUnavailableError):
     """A group is committed, but its marks aren't durable: nothing of it is released before they are."""
 
 
+class SigningKeyUnavailableError(StoreUnavailableError):
+    """The hardware token of a signing key is locked or lost: nothing that has to be signed is committed."""
+
+    reason = "SIGNING_KEY_UNAVAILABLE"
+    way_out = (
+        "Try again in a moment: the gateway goes on by itself once the token is back; `gateway keys list` shows it."
+    )
+    ways_out: ClassVar[Mapping[str, str]] = {
+        "locked": "Unlock the token with `gateway keys unlock TOKEN`, then try again.",
+    }
+
+
 class StoreDamagedError(GatewayError):
     """The database's engine finds its file damaged: a page, a table or an index isn't what it must be."""
 

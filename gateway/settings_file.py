@@ -15,6 +15,9 @@ from gateway.errors import ConfigurationError
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
+_KEY_URI: Final = "pkcs11:"
+"""Begin of what may stand where a key's file does (trust.pki.token_uri)."""
+
 _MUST_BE: Final = "Input should be "
 _QUOTED: Final = re.compile(r"'([^']*)'")
 
@@ -64,7 +67,7 @@ def make_absolute(document: dict[str, Any], base: Path, paths: Iterable[Sequence
     """Makes paths in a document absolute; the section `*` stands for each name."""
     for *sections, name in paths:
         for table in _tables(document, sections):
-            if isinstance(table.get(name), str):
+            if isinstance(table.get(name), str) and not table[name].startswith(_KEY_URI):
                 table[name] = str(base / table[name])
 
 

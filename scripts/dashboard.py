@@ -88,6 +88,10 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             ),
         ),
         Panel(
+            "Hardware tokens",
+            ((f"sum by (token, state) (gateway_signing_token_state{{{I}}}) or vector(0)", "{{token}} {{state}}"),),
+        ),
+        Panel(
             "Oldest receipt due for a time stamp",
             ((f"max by (instance) (gateway_time_stamp_lag_seconds{{{I}}})", "{{instance}}"),),
             "s",

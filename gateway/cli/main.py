@@ -106,6 +106,14 @@ COMMANDS: Mapping[str, str | Noun] = {
             "reject": "gateway.cli.watchlist.commands:reject",
         },
     ),
+    "keys": Noun(
+        N_("Signing keys: where each is, and hardware tokens."),
+        {
+            "list": "gateway.cli.keys.commands:list_",
+            "unlock": "gateway.cli.keys.commands:unlock",
+            "generate": "gateway.cli.keys.commands:generate",
+        },
+    ),
     "licence": Noun(
         N_("Export licences: publish, amend, withdraw; report uses; see what is left."),
         {

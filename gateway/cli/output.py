@@ -164,6 +164,14 @@ class Output:
         self.require_human()
         return typer.confirm(printable_line(question), err=True)
 
+    def secret(self, question: str) -> str:
+        """What a person types, unseen; raises OptionError when nothing comes."""
+        try:
+            typed: str = typer.prompt(printable_line(question), hide_input=True, err=True)
+        except typer.Abort:
+            raise OptionError(_("nothing was typed"), way_out=_("Type it, or name a file that holds it.")) from None
+        return typed
+
     def require_human(self) -> None:
         """Raises ConfigurationError with --json."""
         if self.as_json:

@@ -122,6 +122,18 @@ class NodeClient:
         method = self._connection.stubs.node.ListKeys
         return list((await self._connection.unary(method, node.ListKeysRequest(), node.ListKeysResponse)).keys)
 
+    async def signing_keys(self) -> list[node.SigningKey]:
+        """The node's signing keys, with the places that hold them and the states of hardware tokens."""
+        method = self._connection.stubs.node.ListSigningKeys
+        response = await self._connection.unary(method, node.ListSigningKeysRequest(), node.ListSigningKeysResponse)
+        return list(response.keys)
+
+    async def unlock_token(self, token: str, pin: str) -> node.UnlockTokenResponse:
+        """Gives a locked token its PIN; raises CredentialsError: it refused the PIN."""
+        request = node.UnlockTokenRequest(token=token, pin=pin)
+        method = self._connection.stubs.node.UnlockToken
+        return await self._connection.unary(method, request, node.UnlockTokenResponse)
+
     async def preview_directory(self, note: bytes) -> node.PreviewDirectoryResponse:
         """What a version of the directory would change, who has signed it, and what it lacks."""
         request = node.PreviewDirectoryRequest(note=note)

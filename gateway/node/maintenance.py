@@ -41,6 +41,7 @@ from gateway.node.marks import open_marks
 from gateway.node.projections import registry
 from gateway.node.settings import Settings
 from gateway.node.signing_keys import load_log_key, second_counts
+from gateway.node.signing_tokens import SigningTokens
 from gateway.node.sole_use import sole_use
 from gateway.trust.pki.keys import LogKey
 from gateway.trust.service.audit_queue import AuditQueue
@@ -131,14 +132,14 @@ class Maintenance:
     def _rebuild(self, progress: Progress) -> RebuildReport:
         settings = self._settings
         migrate.upgrade(self.database)
-        with closing(open_marks(settings)) as marks:
+        with closing(open_marks(settings)) as marks, SigningTokens(settings) as tokens:
             # As at a node's start: a restored database mustn't extend a feed, and a rebuild may send dispositions.
             history = detect_restored(self.database, settings, marks, self.trust.directory, now_ms=system_clock_ms())
             writer = Writer(
                 self.database,
                 own_node=settings.node,
                 signers=LogKey(
-                    lambda: load_log_key(settings, self.trust.directory, datetime.now(UTC)),
+                    lambda: load_log_key(settings, tokens, self.trust.directory, datetime.now(UTC)),
                     second_counts=second_counts(lambda: self.trust.directory, settings.node, lambda: datetime.now(UTC)),
                 ),
                 clock=system_clock_ms,

@@ -41,6 +41,7 @@ from gateway.node.observation.feed_alarms import BLOCKED
 from gateway.node.observation.feeds import view_of
 from gateway.node.quarantine_files import quarantine_files
 from gateway.node.roles import Roles
+from gateway.node.signing_tokens import WIRE_STATES, SigningTokens
 from gateway.node.stored_status import StoredStatus
 from gateway.node.trusted_rows import certificate_rows, directory_status, key_rows
 from gateway.rpc.calls import current_call
@@ -83,6 +84,7 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
         directory: DirectoryStore,
         tls: TlsSource,
         roles: Roles,
+        tokens: SigningTokens,
         quarantine: RecipientQuarantine,
         directories: PartnerDirectories,
         partner_test: PartnerTest,
@@ -101,6 +103,7 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
             database, node=node, directory=directory.directory, link_of=self._link_of, clock=clock
         )
         self._roles = roles
+        self._tokens = tokens
         self._quarantine = quarantine
         self._directories = directories
         self._partner_test = partner_test
@@ -252,6 +255,18 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
 
     async def ListKeys(self, request: pb.ListKeysRequest, context: Context) -> pb.ListKeysResponse:
         return pb.ListKeysResponse(keys=key_rows(self._trust().directory))
+
+    async def ListSigningKeys(self, request: pb.ListSigningKeysRequest, context: Context) -> pb.ListSigningKeysResponse:
+        return pb.ListSigningKeysResponse(keys=self._tokens.key_rows())
+
+    async def UnlockToken(self, request: pb.UnlockTokenRequest, context: Context) -> pb.UnlockTokenResponse:
+        validate(request)
+        current_call().record(subject_ids=[request.token])
+        token = self._tokens.get(request.token)
+        if token is None:
+            raise NotFoundError(f"the settings have no token {request.token}")
+        await asyncio.to_thread(token.unlock, request.pin)
+        return pb.UnlockTokenResponse(state=WIRE_STATES[token.status.state])
 
     async def GetDirectory(self, request: pb.GetDirectoryRequest, context: Context) -> pb.GetDirectoryResponse:
         return pb.GetDirectoryResponse(directory=directory_status(self._trust(), self._now()))

@@ -27,12 +27,14 @@ from gateway.node.sections.capability_settings import (
     LinkAnalysisSettings,
     RiskProfileSettings,
 )
+from gateway.node.sections.key_settings import KeySettings, TokenSettings
 from gateway.node.sections.notification_settings import NOTIFICATION_PATHS, NotificationSettings
 from gateway.node.sections.observed_settings import AlarmSettings, Section, TraceSettings
 from gateway.node.sections.person_settings import PersonSettings
 from gateway.node.sections.time_stamp_settings import TimeStampSettings
 from gateway.settings_file import make_absolute, problem_of
 from gateway.tls.secret_files import read_passphrase
+from gateway.trust.pki.token_uri import TokenKeyUri
 from gateway.trust.rules.permissions import Role
 
 _OF_CONTAINERS: Final = re.compile(r"GATEWAY_(SERVICE|PORT)_|GATEWAY_PORT$")
@@ -68,26 +70,6 @@ class TlsSettings(Section):
     def passphrase(self) -> bytes | None:
         """Passphrase of the key, None if unencrypted; raises ConfigurationError."""
         return read_passphrase(file=self.passphrase_file, environment={})
-
-
-class KeySettings(Section):
-    """Signing keys, apart from TLS keys."""
-
-    log: Path = Field(description="Ed25519 key that signs our feeds, PKCS#8 PEM, mode 0600.")
-    receipts: Path = Field(description="Ed25519 key that cosigns what is received, PKCS#8 PEM, mode 0600.")
-    log_next: Path | None = Field(
-        default=None, description="Key that takes the place of `log` from the time that the directory says."
-    )
-    receipts_next: Path | None = Field(
-        default=None, description="Key that takes the place of `receipts` from the time that the directory says."
-    )
-    log_second: Path | None = Field(
-        default=None, description="ML-DSA-44 key that signs our feeds too, once the directory names it."
-    )
-    receipts_second: Path | None = Field(
-        default=None, description="ML-DSA-44 key that cosigns what is received too, once the directory names it."
-    )
-    passphrase_file: Path | None = Field(default=None, description="File with the keys' passphrase, if they have one.")
 
 
 class DirectorySettings(Section):
@@ -262,6 +244,9 @@ class Settings(BaseSettings):
     )
     tls: TlsSettings
     keys: KeySettings
+    tokens: dict[str, TokenSettings] = Field(
+        default_factory=dict, description="Per hardware token, by its label: its library and its PIN."
+    )
     directory: DirectorySettings
     systems: dict[str, tuple[Role, ...]] = Field(default_factory=dict, description="Own systems and their roles.")
     links: dict[str, LinkSettings] = Field(default_factory=dict, description="Per partner: how it is reached.")
@@ -312,6 +297,13 @@ class Settings(BaseSettings):
                 raise ValueError(f"systems.{name}: a console has no other role; its persons have theirs")
         return self
 
+    @model_validator(mode="after")
+    def _known_tokens(self) -> Self:
+        for name, place in self.keys.places.items():
+            if isinstance(place, TokenKeyUri) and place.token not in self.tokens:
+                raise ValueError(f"keys.{name}: there is no section [tokens.{place.token}] with the token's library")
+        return self
+
     @field_validator("metrics_bind")
     @classmethod
     def _bindable(cls, bind: str) -> str:
@@ -351,6 +343,8 @@ _PATHS = (
     ("keys", "log_second"),
     ("keys", "receipts_second"),
     ("keys", "passphrase_file"),
+    ("tokens", "*", "module"),
+    ("tokens", "*", "pin_file"),
     ("directory", "file"),
     ("traces", "ca"),
     *NOTIFICATION_PATHS,

@@ -11,8 +11,10 @@ from gateway.errors import ConfigurationError
 from gateway.node.expiry import OwnKeys
 from gateway.node.host.environment import PASSPHRASE_VARIABLE
 from gateway.node.settings import Settings
+from gateway.node.signing_tokens import SigningTokens
 from gateway.tls.secret_files import read_passphrase
 from gateway.trust.pki.keys import CountedSigner, Ed25519Signer, SecondCounts, load_second_key, load_signing_key
+from gateway.trust.pki.token_uri import TokenKeyUri
 from gateway.trust.rules.directory import Directory, FederationNode, KeyRecord, receipts_key_name
 
 
@@ -22,12 +24,20 @@ class SigningKeys:
     The newest of a use that counts by the directory in force signs. Thread-safe.
     """
 
-    def __init__(self, settings: Settings, *, directory: Callable[[], Directory], now: Callable[[], datetime]) -> None:
-        """Loads the files.
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        tokens: SigningTokens,
+        directory: Callable[[], Directory],
+        now: Callable[[], datetime],
+    ) -> None:
+        """Loads the files, and finds the keys of tokens.
 
         Raises:
             ConfigurationError: unreadable; or partners would refuse what they sign, by the directory in force.
         """
+        self._tokens = tokens
         self._directory = directory
         self._now = now
         self._node = settings.node
@@ -35,7 +45,7 @@ class SigningKeys:
 
     def take(self, settings: Settings) -> None:
         """Loads the files anew, and signs with them from now on; raises as the constructor: then the old ones stay."""
-        log, receipts = _log_keys(settings), _receipts_keys(settings)
+        log, receipts = _log_keys(settings, self._tokens), _receipts_keys(settings, self._tokens)
         directory, now = self._directory(), self._now()
         own = directory.node(self._node)
         require_listed(
@@ -68,9 +78,9 @@ class SigningKeys:
         return keys[0] if own is None else _newest(keys, records(own), self._now())
 
 
-def load_log_key(settings: Settings, directory: Directory, now: datetime) -> Ed25519Signer:
+def load_log_key(settings: Settings, tokens: SigningTokens, directory: Directory, now: datetime) -> Ed25519Signer:
     """The log key to sign with at a time, named as the node, with its second one; raises ConfigurationError."""
-    return _newest(_log_keys(settings), directory.node(settings.node).log_keys, now)
+    return _newest(_log_keys(settings, tokens), directory.node(settings.node).log_keys, now)
 
 
 def require_listed(
@@ -113,23 +123,33 @@ def _public(keys: Sequence[Ed25519Signer]) -> frozenset[bytes]:
     return frozenset(key.public_key for key in keys)
 
 
-def _log_keys(settings: Settings) -> tuple[Ed25519Signer, ...]:
+def _log_keys(settings: Settings, tokens: SigningTokens) -> tuple[Ed25519Signer, ...]:
     keys, name = settings.keys, f"{settings.federation}/{settings.node}"
-    return _load(settings, name, (keys.log, keys.log_next), keys.log_second)
+    return _load(settings, tokens, name, (keys.log, keys.log_next), keys.log_second)
 
 
-def _receipts_keys(settings: Settings) -> tuple[Ed25519Signer, ...]:
+def _receipts_keys(settings: Settings, tokens: SigningTokens) -> tuple[Ed25519Signer, ...]:
     keys, name = settings.keys, receipts_key_name(settings.federation, settings.node)
-    return _load(settings, name, (keys.receipts, keys.receipts_next), keys.receipts_second)
+    return _load(settings, tokens, name, (keys.receipts, keys.receipts_next), keys.receipts_second)
 
 
 def _load(
-    settings: Settings, name: str, files: Sequence[Path | None], second: Path | None
+    settings: Settings,
+    tokens: SigningTokens,
+    name: str,
+    places: Sequence[Path | TokenKeyUri | None],
+    second: Path | None,
 ) -> tuple[Ed25519Signer, ...]:
     passphrase = passphrase_of(settings)
     beside = None if second is None else load_second_key(second, name=name, passphrase=passphrase)
     return tuple(
-        load_signing_key(file, name=name, passphrase=passphrase).beside(beside) for file in files if file is not None
+        (
+            Ed25519Signer(name, tokens.key(place), beside)
+            if isinstance(place, TokenKeyUri)
+            else load_signing_key(place, name=name, passphrase=passphrase).beside(beside)
+        )
+        for place in places
+        if place is not None
     )
 
 

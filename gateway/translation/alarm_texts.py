@@ -161,6 +161,10 @@ ALARM_TEXTS: Final[Mapping[str, AlarmText]] = {
         N_("Receipts aren't stamped by the third party"),
         N_("Ask the time-stamping authority, or correct the settings; gateway doctor tries it. It goes on by itself."),
     ),
+    "SIGNING_TOKEN": AlarmText(
+        N_("A hardware token doesn't sign"),
+        N_("Unlock it with gateway keys unlock, or bring it back; publishing then goes on by itself."),
+    ),
     "FILE_WRONG": AlarmText(
         N_("A partner's file isn't the one that it signed"),
         N_("Ask the partner to verify its database, then ask for the file again."),

@@ -38,6 +38,7 @@ ERRORS: Final[Mapping[str, str]] = {
     "REQUEST_ID_REUSED": N_("the request's id was used before"),
     "OVERLOADED": N_("too much at once"),
     "STORE_UNAVAILABLE": N_("the database doesn't answer"),
+    "SIGNING_KEY_UNAVAILABLE": N_("a hardware token doesn't sign"),
     "STORE_DAMAGED": N_("the database is damaged"),
     "FEED_BEHIND_PARTNER": N_("our feed lacks entries"),
     "FEED_NOT_COMPARED": N_("our feed wasn't compared yet"),

@@ -124,6 +124,7 @@ WAYS_OUT: Final = marked(
     "Try again; if it stays, look at the link in `gateway status`.",
     "Run `chmod {mode}`.",
     "Run `chown` on {file}.",
+    'Run `gateway keys unlock "{token}"` once the node runs.',
 )
 """What to do."""
 

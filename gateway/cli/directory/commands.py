@@ -15,6 +15,7 @@ from gateway.cli.directory.drafting import DirectoryFile, PassphraseFile, Passph
 from gateway.cli.directory.files import OpenedDirectory, anchors_from, open_directory
 from gateway.cli.directory.tables import print_differences, print_directory
 from gateway.cli.files import read_input, write_output
+from gateway.cli.keys.tokens import DirectoryKey, ModuleOption, PinFile, TokenOption, directory_signer
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.errors import OptionError
 from gateway.tlog.note import Verifier, add_signature, sign_note
@@ -22,7 +23,7 @@ from gateway.tls.secret_files import read_passphrase
 from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
 from gateway.trust.codec.directory import encode_directory
-from gateway.trust.pki.keys import Ed25519Signer, load_signing_key
+from gateway.trust.pki.keys import Ed25519Signer
 from gateway.trust.rules.directory import Directory, directory_key_name
 from gateway.trust.service.directory_versions import accept, reopen, unsafe_reopen
 
@@ -32,7 +33,10 @@ def sign(
     file: DirectoryFile,
     *,
     authority: Annotated[str, typer.Option(help=_("Whose key it is, e.g. cn."))],
-    key: Annotated[Path, typer.Option(help=_("The authority's directory.pem."), exists=True, dir_okay=False)],
+    key: DirectoryKey = None,
+    token: TokenOption = "",
+    module: ModuleOption = None,
+    pin_file: PinFile = None,
     out: Annotated[Path | None, typer.Option("--out", help=_("Signed note; else FILE with ending .note."))] = None,
     previous: Annotated[
         Path | None, typer.Option(help=_("The version in force; shows what changes, and lets an outgoing key sign."))
@@ -50,18 +54,20 @@ def sign(
     Example:
       gateway directory sign directory.json --authority cn --key directory.pem
       gateway directory sign directory.note --authority hk --key directory.pem
+      gateway directory sign directory.note --authority mo --token "pkcs11:token=mo-offline;object=directory" \\
+        --module /usr/lib/softhsm/libsofthsm2.so
     """
     opened = open_directory(file)
     before = open_directory(previous).directory if previous else None
     passphrase = read_passphrase(file=passphrase_file, variable=passphrase_env, environment=os.environ)
     name = directory_key_name(opened.directory.federation, authority)
-    signer = load_signing_key(key, name=name, passphrase=passphrase)
-    _require_named(signer, opened.directory, before)
     output = Output(as_json)
-    _show(output, opened.directory, before)
-    if not yes:
-        _confirm(output, opened.directory)
-    note = _with_signature(opened, signer)
+    with directory_signer(key, passphrase, token, module, pin_file, name=name) as signer:
+        _require_named(signer, opened.directory, before)
+        _show(output, opened.directory, before)
+        if not yes:
+            _confirm(output, opened.directory)
+        note = _with_signature(opened, signer)
     target = out or file.with_suffix(".note")
     write_output(target, note, replace=target == file)
     signed_by = open_directory(target).signed_by

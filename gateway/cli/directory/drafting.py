@@ -16,6 +16,7 @@ from gateway.cli.directory.allowed import agreements_json, print_allowed
 from gateway.cli.directory.files import open_directory, read_terms
 from gateway.cli.directory.tables import print_differences
 from gateway.cli.files import naming, read_input, write_output
+from gateway.cli.keys.tokens import PublicKeyFile
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.cli.pairs import named_once
 from gateway.cli.values import instant
@@ -36,7 +37,7 @@ from gateway.trust.pki.keys import (
     load_second_key,
     load_signing_key,
 )
-from gateway.trust.rules.directory import Directory, FederationNode, KeyRecord, NodeCard, receipts_key_name
+from gateway.trust.rules.directory import Directory, FederationNode, KeyRecord, NodeCard
 from gateway.trust.service.agreement_terms import ALERTS_ALONE, agreements_among
 from gateway.trust.service.directory_drafts import (
     DEFAULT_DAYS,
@@ -97,7 +98,8 @@ def card(
 ) -> None:
     """Make the node card: everything that the directory needs of this node. It holds nothing secret.
 
-    It has next and second keys too if `gateway pki next-keys` and `second-keys` have made them in the folder keys.
+    It has next and second keys too if `gateway pki next-keys` and `second-keys` have made them in the folder keys. A
+    key in a hardware token has its public key there, log.pub or receipts.pub, in place of the .pem file.
 
     Send the file by any way, and read out its digest by another, e.g. by telephone.
 
@@ -107,10 +109,7 @@ def card(
         --endpoint gw.example:7443 --name "en=Example Customs" --out cn.card.json
     """
     passphrase = read_passphrase(file=passphrase_file, variable=passphrase_env, environment=os.environ)
-    log = load_signing_key(pki / "keys" / "log.pem", name="log", passphrase=passphrase)
-    receipts = load_signing_key(
-        pki / "keys" / "receipts.pem", name=receipts_key_name(federation, node), passphrase=passphrase
-    )
+    log, receipts = (_public(pki / "keys" / f"{use}.pem", use, passphrase) for use in ("log", "receipts"))
     begin = instant(next_from, "--next-from").astimezone(UTC)
     needed_from = instant(second_from, "--second-from").astimezone(UTC)
     kept = _KeptKeys(pki / "keys", passphrase, key_days)
@@ -141,6 +140,11 @@ def card(
     Output(as_json).facts(_("Node card made"), {N_("Card"): out, N_("Node"): node, N_("Digest"): card_digest(text)})
 
 
+def _public(path: Path, name: str, passphrase: bytes | None) -> Ed25519Signer | PublicKeyFile:
+    """A key whose public part goes into a card: its file, or the public key of one in a token."""
+    return PublicKeyFile.beside(path) or load_signing_key(path, name=name, passphrase=passphrase)
+
+
 @dataclass(frozen=True, slots=True)
 class _KeptKeys:
     """A folder of keys, of which next and second ones may be missing."""
@@ -152,8 +156,9 @@ class _KeptKeys:
     def records(self, load: _LoadsKey, name: str, begin: datetime) -> Iterator[KeyRecord]:
         """The entry of a key that counts from a time on; none without its file."""
         file = self.folder / name
-        if file.exists():
-            key = load(file, name=name, passphrase=self.passphrase)
+        in_token = PublicKeyFile.beside(file)
+        if in_token is not None or file.exists():
+            key = in_token or load(file, name=name, passphrase=self.passphrase)
             yield replace(key_record(key, now(), self.days), not_before=begin.replace(microsecond=0))
 
 

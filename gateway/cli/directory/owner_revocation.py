@@ -26,6 +26,7 @@ from gateway.cli.directory.revocation import (
     named_certificate,
 )
 from gateway.cli.files import read_input, write_output
+from gateway.cli.keys.tokens import DirectoryKey, ModuleOption, PinFile, TokenOption, directory_signer
 from gateway.cli.output import JsonOption, Output, reports_errors
 from gateway.errors import DirectoryError, OptionError
 from gateway.tlog.note import sign_note
@@ -33,7 +34,6 @@ from gateway.tls.secret_files import read_passphrase
 from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
 from gateway.trust.codec.owner_revocation import MAX_REVOCATION_BYTES, encode_revocation
-from gateway.trust.pki.keys import load_signing_key
 from gateway.trust.rules.directory import Directory, KeyRecord, directory_key_name, of_algorithm
 from gateway.trust.rules.owner_revocations import OwnCertificate, OwnerRevocation
 from gateway.trust.rules.revocations import Revocations
@@ -45,9 +45,12 @@ def revoke_now(
     file: DirectoryFile,
     *,
     authority: Annotated[str, typer.Option(help=_("Whose certificates and keys they are, e.g. mo."))],
-    directory_key: Annotated[Path, typer.Option(help=_("The authority's directory.pem."), exists=True, dir_okay=False)],
     reason: Annotated[str, typer.Option(help=_("In words, for the other authorities' operators."))],
     out: OutFile,
+    directory_key: DirectoryKey = None,
+    token: TokenOption = "",
+    module: ModuleOption = None,
+    pin_file: PinFile = None,
     certificate: CertificateOption = None,
     issued: IssuedOption = None,
     key: KeyOption = None,
@@ -92,7 +95,8 @@ def revoke_now(
     )
     passphrase = read_passphrase(file=passphrase_file, variable=passphrase_env, environment=os.environ)
     name = directory_key_name(directory.federation, authority)
-    note = sign_note(text, [load_signing_key(directory_key, name=name, passphrase=passphrase)])
+    with directory_signer(directory_key, passphrase, token, module, pin_file, name=name) as signer:
+        note = sign_note(text, [signer])
     revocation = verify_revocation(note, directory)
     output = Output(as_json)
     for warning in _losses(revocation, directory, known):

@@ -9,7 +9,7 @@ from contextlib import aclosing
 from typing import Any, Protocol, TypeVar
 
 from gateway.contract.ids import FeedOrigin
-from gateway.errors import StoreUnavailableError
+from gateway.errors import SigningKeyUnavailableError, StoreUnavailableError
 from gateway.feed.rpc.committed_entries import FreshEntries
 from gateway.feed.service.writing.command_queue import Outcome, Urgency
 from gateway.feed.service.writing.commits import (
@@ -98,7 +98,9 @@ class WriterClient:
         self._scheduled = False  # before the swap: what arrives from now on schedules again
         ready, self._ready = self._ready, []
         for future, outcome in ready:
-            if isinstance(outcome.error, StoreUnavailableError):
+            if isinstance(outcome.error, StoreUnavailableError) and not isinstance(
+                outcome.error, SigningKeyUnavailableError
+            ):
                 self.failed.set()
             if future.done():
                 continue

@@ -57,6 +57,7 @@ FILE_WRONG = "FILE_WRONG"
 """Stays until the node restarts, as ANSWER_WRONG."""
 FILE_SCANNER = "FILE_SCANNER"
 TIME_STAMPS = "TIME_STAMPS"
+SIGNING_TOKEN = "SIGNING_TOKEN"  # noqa: S105  the alarm's name
 
 REPEAT_MS = 3_600_000
 """Milliseconds after which a lasting alarm is logged again, so that a log of one day shows it."""

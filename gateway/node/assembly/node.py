@@ -64,6 +64,7 @@ from gateway.node.roles import Roles
 from gateway.node.rpc import NodeServicer
 from gateway.node.settings import FromPartners, Settings
 from gateway.node.signing_keys import SigningKeys, second_counts
+from gateway.node.signing_tokens import SigningTokens, token_observer
 from gateway.node.upkeep import Notes, Upkeep, apply_held, close_epochs, sign_audit_heads, sign_last_audit_head
 from gateway.persons.service.pseudonyms import Pseudonyms
 from gateway.rpc.fairness.limits import FairThreadPool
@@ -104,9 +105,10 @@ class Node:
             takes_offers=settings.directory.from_partners is FromPartners.TAKE,
         )
         directory = self._directory.directory
-        self._signing_keys = SigningKeys(settings, directory=directory, now=self._now)
         self.alarms = Alarms(clock, repeat_ms=settings.alarms.repeat_minutes * 60_000)
         self.telemetry = Telemetry(settings, alarms=self.alarms, trust=self._directory.trusted, now=self._now)
+        self._tokens = SigningTokens(settings, on_change=token_observer(self.alarms, self.telemetry.metrics))
+        self._signing_keys = SigningKeys(settings, tokens=self._tokens, directory=directory, now=self._now)
         self._peer_tls, self._local_tls = tls_sources(settings, directory, self._now)
         require_no_cut_off_restore(settings)
         require_prepared(settings)
@@ -274,6 +276,7 @@ class Node:
         )
         self._tasks += [asyncio.create_task(watchlists.screening.run(), name="screening"), *history.tasks()]
         self._tasks += capabilities.tasks(self._roles)
+        self._tasks.append(asyncio.create_task(self._tokens.watch(), name="signing tokens"))
         self._tasks.append(asyncio.create_task(asyncio.to_thread(compile_rules, load_permissions()), name="rules"))
         self._access.start(self.writer, self._notifier, self._roles)
         ports = self.peer_port, self.local_port
@@ -301,6 +304,7 @@ class Node:
         async with contextlib.AsyncExitStack() as last_first:
             last_first.push_async_callback(asyncio.to_thread, self.telemetry.stop)
             last_first.callback(self._access.close)
+            last_first.push_async_callback(asyncio.to_thread, self._tokens.close)
             last_first.push_async_callback(self._note_progress)
             last_first.push_async_callback(asyncio.to_thread, self.writer.stop)
             last_first.push_async_callback(sign_last_audit_head, self._audit_signer)  # nobody is served any more
@@ -520,6 +524,7 @@ class Node:
             standby=standby,
             visibility=visibility,
             roles=self._roles,
+            tokens=self._tokens,
             quarantine=self._exchange.quarantine,
             directories=self._exchange.directories,
             partner_test=PartnerTest(

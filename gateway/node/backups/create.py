@@ -151,11 +151,8 @@ def _copy_files(settings: Settings, folder: Path, settings_file: Path | None, *,
 
 
 def _secret_files(settings: Settings, settings_file: Path) -> list[Path]:
-    tls, keys = settings.tls, settings.keys
-    others = [
-        key for key in (keys.log_next, keys.receipts_next, keys.log_second, keys.receipts_second) if key is not None
-    ]
-    return list(dict.fromkeys([settings_file, tls.certificate, tls.key, tls.ca, keys.log, keys.receipts, *others]))
+    tls = settings.tls
+    return list(dict.fromkeys([settings_file, tls.certificate, tls.key, tls.ca, *settings.keys.files]))
 
 
 def copy_file(source: Path, target: Path) -> None:

@@ -31,10 +31,12 @@ from gateway.node.marks import has_run
 from gateway.node.observation.durability import durability_of
 from gateway.node.settings import LinkSettings, Settings
 from gateway.node.signing_keys import SigningKeys
+from gateway.node.signing_tokens import SigningTokens
 from gateway.rpc.listener.partner_probe import ClockReading, probe_partner
 from gateway.rpc.listener.tls_probe import probe_tls_versions
 from gateway.tls.certificates import authenticate, inspect_ca
 from gateway.tls.credentials import TlsFiles, TlsMaterial, load_material
+from gateway.trust.pki.tokens import TokenState
 from gateway.trust.rules.directory import Directory, Validity
 from gateway.trust.service.directory_versions import CLOCK_TOLERANCE, TrustedDirectory, accept, validity_warnings
 from gateway.trust.service.partner_anchors import usable_cas
@@ -145,7 +147,17 @@ class NodeChecks:
 
     def _signing_keys(self, name: str) -> Iterator[Finding]:
         directory, _ = self._needed()
-        self._keys = SigningKeys(self._settings, directory=lambda: directory, now=lambda: self._now).public()
+        with SigningTokens(self._settings) as tokens:
+            keys = SigningKeys(self._settings, tokens=tokens, directory=lambda: directory, now=lambda: self._now)
+            self._keys = keys.public()
+            for label, status in tokens.statuses().items():
+                if status.state is not TokenState.READY:
+                    yield Finding(
+                        name,
+                        Result.WARN,
+                        status.sentence(label),
+                        f'Run `gateway keys unlock "{label}"` once the node runs.',
+                    )
         yield Finding(name, Result.OK, "both are listed in the directory and valid now")
 
     def _expiry(self, name: str) -> Iterator[Finding]:

@@ -45,18 +45,10 @@ def path_problems(settings: Settings, config: Path) -> Iterator[PathProblem]:
     Raises:
         OSError: a path can't be looked at.
     """
-    secret = _present(
-        settings.tls.key,
-        settings.keys.log,
-        settings.keys.receipts,
-        settings.keys.log_next,
-        settings.keys.receipts_next,
-        settings.keys.log_second,
-        settings.keys.receipts_second,
-    )
+    secret = _present(settings.tls.key, *settings.keys.files, *(token.pin_file for token in settings.tokens.values()))
     secret += _present(settings.tls.passphrase_file, settings.keys.passphrase_file, *_database_files(settings))
     public = _present(settings.tls.certificate, settings.tls.ca, settings.directory.file)
-    public += _present(settings.time_stamps.certificates)
+    public += _present(settings.time_stamps.certificates, *(token.module for token in settings.tokens.values()))
     closed = _present(settings.data_dir)
     (secret if _holds_password(settings, config) else closed).append(config)
     folders = {path.absolute().parent for path in (*secret, *public, config)} - {settings.data_dir.absolute()}

@@ -1,4 +1,4 @@
-"""Keeps signing keys in files, the log key under each feed's name; `repr` and errors show no key material.
+"""Signing keys in files, the log key under each feed's name; `repr` and errors show no key material.
 
 A signing key is of Ed25519. Beside it may stand a second one, of ML-DSA-44, which signs the same checkpoints.
 """
@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 
 from gateway.contract.ids import FeedOrigin
@@ -17,6 +18,18 @@ from gateway.tlog.ml_dsa import MlDsaSigner
 from gateway.tlog.note import Signer
 from gateway.tls.private_keys import load_private_key, private_key_pem
 from gateway.tls.secret_files import write_secret
+
+
+class PrivateKey(Protocol):
+    """An Ed25519 private key: one in memory, or in a token (`tokens.TokenKey`). Thread-safe."""
+
+    def public_key(self) -> Ed25519PublicKey:
+        """The public key."""
+        ...
+
+    def sign(self, data: bytes, /) -> bytes:
+        """A signature (RFC 8032, pure), 64 bytes; raises SigningKeyUnavailableError where a token isn't ready."""
+        ...
 
 
 class Ed25519Signer:
@@ -29,7 +42,7 @@ class Ed25519Signer:
 
     __slots__ = ("_private_key", "name", "public_key", "second")
 
-    def __init__(self, name: str, private_key: Ed25519PrivateKey, second: MlDsa44Signer | None = None) -> None:
+    def __init__(self, name: str, private_key: PrivateKey, second: MlDsa44Signer | None = None) -> None:
         self.name = name
         self.public_key = private_key.public_key().public_bytes_raw()
         self.second = second.named(name) if second is not None else None

@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Protocol
 
 from gateway.contract.ids import GatewayIdentity, SystemIdentity, server_name
 from gateway.errors import OptionError
@@ -176,7 +177,16 @@ def create_federation(
     return FederationFolder(root, RootOfTrust(federation, anchors, directory.threshold))
 
 
-def key_record(key: Ed25519Signer | MlDsa44Signer, now: datetime, days: int = SIGNING_KEY_DAYS) -> KeyRecord:
+class HasPublicKey(Protocol):
+    """A signing key, or the public key of one: Ed25519 unless it is a MlDsa44Signer."""
+
+    @property
+    def public_key(self) -> bytes:
+        """As the directory has it."""
+        ...
+
+
+def key_record(key: HasPublicKey, now: datetime, days: int = SIGNING_KEY_DAYS) -> KeyRecord:
     """A signing key's directory entry."""
     now = now.replace(microsecond=0)
     algorithm = KeyAlgorithm.ML_DSA_44 if isinstance(key, MlDsa44Signer) else KeyAlgorithm.ED25519

@@ -21,7 +21,7 @@ from sqlalchemy import Connection
 
 from gateway.db.database import Database, settled
 from gateway.db.membership import Membership, SoleProcess
-from gateway.errors import MarksBehindError, StoreUnavailableError
+from gateway.errors import MarksBehindError, SigningKeyUnavailableError, StoreUnavailableError
 from gateway.feed.service.continuity.own_history import OwnHistory
 from gateway.feed.service.writing.command_queue import (
     RETRY_AFTER_S,
@@ -266,6 +266,8 @@ class Writer:
         try:
             with self._metrics.timed(COMMANDS, sum(command.weight for command, _ in group)):
                 outcomes = self._while_head_moves(lambda: self._transact([command for command, _ in group]))
+        except SigningKeyUnavailableError as error:  # its alarm says it, and this comes with each attempt
+            outcomes = [Outcome(error=error)] * len(group)
         except StoreUnavailableError as error:
             log.error("commit failed: %s", error)
             outcomes = [Outcome(error=error)] * len(group)
