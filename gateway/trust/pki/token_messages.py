@@ -31,7 +31,7 @@ class Operation(IntEnum):
     GENERATE = 6
 
 
-class Outcome(IntEnum):
+class TokenOutcome(IntEnum):
     """How it ended; all but DONE have a text as content."""
 
     DONE = 0

@@ -26,7 +26,7 @@ from pkcs11.exceptions import (
     UserNotLoggedIn,
 )
 
-from gateway.trust.pki.token_messages import Operation, Outcome, receive, send
+from gateway.trust.pki.token_messages import Operation, TokenOutcome, receive, send
 
 _CURVE: Final = bytes((0x13, 12)) + b"edwards25519"
 """EC_PARAMS of Ed25519: the curve's name as a DER PrintableString (PKCS#11 3.0, section 2.3.10)."""
@@ -43,7 +43,7 @@ ResultT = TypeVar("ResultT")
 class AnsweredError(Exception):
     """A request that can't be met, with its outcome."""
 
-    def __init__(self, outcome: Outcome, text: str) -> None:
+    def __init__(self, outcome: TokenOutcome, text: str) -> None:
         super().__init__(text)
         self.outcome = outcome
 
@@ -82,7 +82,7 @@ class TokenSession:
         self._close(forget=False)
         token = self._token()
         if by_itself and token.flags & pkcs11.TokenFlag.USER_PIN_FINAL_TRY:
-            raise AnsweredError(Outcome.PIN_UNTRIED, "one more wrong PIN would lock it")
+            raise AnsweredError(TokenOutcome.PIN_UNTRIED, "one more wrong PIN would lock it")
         self._pin = content.decode()
         self._open()
         return b""
@@ -97,7 +97,7 @@ class TokenSession:
         self._close(forget=False)
         session = self._open(rw=True)
         if list(session.get_objects({Attribute.LABEL: label})):
-            raise AnsweredError(Outcome.REFUSED, f"it has a key {label} already, and a key is never overwritten")
+            raise AnsweredError(TokenOutcome.REFUSED, f"it has a key {label} already, and a key is never overwritten")
         parameters = session.create_domain_parameters(KeyType.EC_EDWARDS, {Attribute.EC_PARAMS: _CURVE}, local=True)
         public, _ = parameters.generate_keypair(
             id=label.encode(), label=label, store=True, mechanism=Mechanism.EC_EDWARDS_KEY_PAIR_GEN
@@ -106,7 +106,7 @@ class TokenSession:
 
     def _require_pin(self) -> None:
         if self._pin is None:
-            raise AnsweredError(Outcome.LOCKED, "it wants a PIN")
+            raise AnsweredError(TokenOutcome.LOCKED, "it wants a PIN")
 
     def _again(self, work: Callable[[], ResultT]) -> ResultT:
         """Does something, and once more in a new session where the old one has died."""
@@ -133,7 +133,7 @@ class TokenSession:
                 self._session = self._token().open(rw=rw, user_pin=self._pin)
             except _REFUSED_PIN as error:
                 self._pin = None
-                raise AnsweredError(Outcome.PIN_REFUSED, f"it refused the PIN ({type(error).__name__})") from None
+                raise AnsweredError(TokenOutcome.PIN_REFUSED, f"it refused the PIN ({type(error).__name__})") from None
         return self._session
 
     def _token(self) -> pkcs11.Token:
@@ -158,7 +158,7 @@ def _point(key: pkcs11.Key) -> bytes:
     if len(point) == len(_POINT_BEGIN) + _POINT_BYTES:
         point = point.removeprefix(_POINT_BEGIN)
     if len(point) != _POINT_BYTES:
-        raise AnsweredError(Outcome.REFUSED, "its key isn't of Ed25519")
+        raise AnsweredError(TokenOutcome.REFUSED, "its key isn't of Ed25519")
     return point
 
 
@@ -181,15 +181,15 @@ def serve(end: socket.socket, token: TokenSession) -> None:
         send(end, outcome, b"", answer)
 
 
-def _answer(handler: Callable[[str, bytes], bytes], label: str, content: bytes) -> tuple[Outcome, bytes]:
+def _answer(handler: Callable[[str, bytes], bytes], label: str, content: bytes) -> tuple[TokenOutcome, bytes]:
     try:
-        return Outcome.DONE, handler(label, content)
+        return TokenOutcome.DONE, handler(label, content)
     except AnsweredError as error:
         return error.outcome, str(error).encode()
     except UserNotLoggedIn:
-        return Outcome.LOCKED, b"it wants a PIN"
+        return TokenOutcome.LOCKED, b"it wants a PIN"
     except PKCS11Error as error:
-        return Outcome.LOST, (str(error) or f"its library says {type(error).__name__}").encode()
+        return TokenOutcome.LOST, (str(error) or f"its library says {type(error).__name__}").encode()
 
 
 def main() -> None:
@@ -202,7 +202,7 @@ def main() -> None:
             library = pkcs11.lib(module)
         except (PKCS11Error, RuntimeError) as error:
             receive(end)
-            send(end, Outcome.REFUSED, b"", f"{module}: {error}".encode())
+            send(end, TokenOutcome.REFUSED, b"", f"{module}: {error}".encode())
             return
         serve(end, TokenSession(library, label))
 

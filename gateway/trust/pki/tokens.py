@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from gateway.errors import ConfigurationError, CredentialsError, GatewayError, SigningKeyUnavailableError
 from gateway.trust.pki.pins import PinSource
-from gateway.trust.pki.token_messages import Operation, Outcome, receive, send
+from gateway.trust.pki.token_messages import Operation, TokenOutcome, receive, send
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +132,7 @@ class SigningToken:
     def key(self, label: str) -> TokenKey:
         """A key by its label, also of a locked token; raises ConfigurationError: the token or the key isn't there."""
         outcome, answer = self._ask(Operation.FIND, label, b"", OPEN_S)
-        if outcome is not Outcome.DONE:
+        if outcome is not TokenOutcome.DONE:
             raise self._unusable(outcome, answer)
         return TokenKey(self, label, answer)
 
@@ -140,9 +140,9 @@ class SigningToken:
         """An Ed25519 signature, 64 bytes; raises SigningKeyUnavailableError at once unless the token is ready."""
         if self._status.state is TokenState.READY:
             outcome, answer = self._ask(Operation.SIGN, label, message, ANSWER_S)
-            if outcome is Outcome.DONE:
+            if outcome is TokenOutcome.DONE:
                 return answer
-            if outcome is Outcome.PIN_REFUSED:
+            if outcome is TokenOutcome.PIN_REFUSED:
                 self._note_changed_pin()
             self._judge(outcome, answer)
         raise self.unavailable()
@@ -150,7 +150,7 @@ class SigningToken:
     def generate(self, label: str) -> TokenKey:
         """Makes a key in an unlocked token; raises ConfigurationError: it has one of that label, or can't make it."""
         outcome, answer = self._ask(Operation.GENERATE, label, b"", OPEN_S)
-        if outcome is not Outcome.DONE:
+        if outcome is not TokenOutcome.DONE:
             raise self._unusable(outcome, answer)
         return TokenKey(self, label, answer)
 
@@ -165,15 +165,15 @@ class SigningToken:
             raise CredentialsError(f"token {self.label} has refused this PIN, which isn't tried again", way_out=way_out)
         outcome, answer = self._try(Operation.UNLOCK, pin)
         self._judge(outcome, answer)
-        if outcome is not Outcome.DONE:
+        if outcome is not TokenOutcome.DONE:
             raise self._unusable(outcome, answer)
 
     def look(self) -> TokenStatus:
         """Finds out how the token is; starts a process that ended, opens what was lost, and unlocks it where it can."""
         outcome, answer = self._ask(Operation.LOOK, "", b"", OPEN_S)
-        if outcome is Outcome.PIN_REFUSED:
+        if outcome is TokenOutcome.PIN_REFUSED:
             self._note_changed_pin()
-        if outcome is Outcome.LOCKED and self._pins is not None:
+        if outcome is TokenOutcome.LOCKED and self._pins is not None:
             outcome, answer = self._unlock_by_itself(self._pins, answer)
         self._judge(outcome, answer)
         return self._status
@@ -194,22 +194,22 @@ class SigningToken:
         with self._asking:
             self._end_process(wait_s=_END_S)
 
-    def _unlock_by_itself(self, pins: PinSource, answer: bytes) -> tuple[Outcome, bytes]:
+    def _unlock_by_itself(self, pins: PinSource, answer: bytes) -> tuple[TokenOutcome, bytes]:
         try:
             pin = pins.read()
         except ConfigurationError as error:
-            return Outcome.LOCKED, error.message.encode()
+            return TokenOutcome.LOCKED, error.message.encode()
         if pin is None:
-            return Outcome.LOCKED, answer
+            return TokenOutcome.LOCKED, answer
         if pins.was_refused(pin):
-            return Outcome.LOCKED, b"it refused the PIN that it has here, which isn't tried again"
+            return TokenOutcome.LOCKED, b"it refused the PIN that it has here, which isn't tried again"
         return self._try(Operation.UNLOCK_BY_ITSELF, pin)
 
-    def _try(self, operation: Operation, pin: str) -> tuple[Outcome, bytes]:
+    def _try(self, operation: Operation, pin: str) -> tuple[TokenOutcome, bytes]:
         outcome, answer = self._ask(operation, "", pin.encode(), OPEN_S)
-        if self._pins is not None and outcome is Outcome.DONE:
+        if self._pins is not None and outcome is TokenOutcome.DONE:
             self._pins.note_taken()
-        if self._pins is not None and outcome is Outcome.PIN_REFUSED:
+        if self._pins is not None and outcome is TokenOutcome.PIN_REFUSED:
             self._pins.note_refused(pin)
         return outcome, answer
 
@@ -219,11 +219,11 @@ class SigningToken:
             if self._pins is not None and (pin := self._pins.read()) is not None:
                 self._pins.note_refused(pin)
 
-    def _judge(self, outcome: Outcome, answer: bytes) -> None:
-        if outcome is Outcome.DONE:
+    def _judge(self, outcome: TokenOutcome, answer: bytes) -> None:
+        if outcome is TokenOutcome.DONE:
             self._set(TokenState.READY, "")
             return
-        is_locked = outcome in (Outcome.LOCKED, Outcome.PIN_REFUSED, Outcome.PIN_UNTRIED)
+        is_locked = outcome in (TokenOutcome.LOCKED, TokenOutcome.PIN_REFUSED, TokenOutcome.PIN_UNTRIED)
         self._set(TokenState.LOCKED if is_locked else TokenState.LOST, answer.decode("utf-8", "replace"))
 
     def _set(self, state: TokenState, problem: str) -> None:
@@ -231,28 +231,28 @@ class SigningToken:
         if before != self._status:
             self._on_change(self)
 
-    def _unusable(self, outcome: Outcome, answer: bytes) -> ConfigurationError:
+    def _unusable(self, outcome: TokenOutcome, answer: bytes) -> ConfigurationError:
         text = answer.decode("utf-8", "replace")
-        if outcome is Outcome.PIN_REFUSED:
+        if outcome is TokenOutcome.PIN_REFUSED:
             way_out = "Don't try the same PIN again: after a few wrong ones the token locks itself for good."
             return CredentialsError(f"token {self.label}: {text}", way_out=way_out)
         way_out = "Plug the token in, and see its label, its keys and the path of its library."
         return CredentialsError(f"token {self.label}: {text}", way_out=way_out)
 
-    def _ask(self, operation: Operation, label: str, content: bytes, timeout_s: float) -> tuple[Outcome, bytes]:
+    def _ask(self, operation: Operation, label: str, content: bytes, timeout_s: float) -> tuple[TokenOutcome, bytes]:
         with self._asking:
             try:
                 end = self._end if self._end is not None else self._start()
                 end.settimeout(timeout_s)
                 send(end, operation, label.encode(), content)
                 outcome, _, answer = receive(end)
-                return Outcome(outcome), answer
+                return TokenOutcome(outcome), answer
             except TimeoutError:
                 problem = f"its library doesn't answer within {timeout_s:g} s"
             except OSError:
                 problem = "its signer process has ended"
             self._end_process(wait_s=0.0)
-            return Outcome.LOST, problem.encode()
+            return TokenOutcome.LOST, problem.encode()
 
     def _start(self) -> socket.socket:
         if find_spec("pkcs11") is None:

@@ -154,6 +154,18 @@ ALARMS = {
     "EXPIRY_WAITS": ["own alerts are past their validity; no partner has told its time yet"],
     "BREAK_GLASS": ["CN/ANA has taken OFFICER for 30 min (break-glass B-1): NIGHT"],
     "NOTIFICATIONS_WAIT": ["WEBHOOK/A: B:443 takes nothing: HTTP 302, a redirect, which isn't followed"],
+    "SIGNING_TOKEN": [
+        "token CN HSM is locked: it wants a PIN",
+        "token CN HSM is locked: it refused the PIN that it has here, which isn't tried again",
+        "token CN HSM is locked: it refused the PIN (PININCORRECT)",
+        "token CN HSM is locked: one more wrong PIN would lock it",
+        "token CN HSM is lost: its signer process has ended",
+        "token CN HSM is lost: it has no Ed25519 key LOG-1",
+        "token CN HSM is lost: its key LOG-1 isn't the one that was there at the start",
+        "token CN HSM is lost: its library doesn't answer within 5 s",
+        "token CN HSM is lost: its library says DEVICEERROR",
+        "token CN HSM is lost: it wasn't looked for yet",
+    ],
     "TIME_STAMPS": ["receipts wait for a time stamp for 190 min: B:80 stamps nothing: HTTP 503"],
     "OUTBOX_WAITS": ["B:4222 takes no changes: NATS: Connection refused"],
     "FILE_WRONG": [
