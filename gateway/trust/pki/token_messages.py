@@ -16,7 +16,7 @@ MAX_MESSAGE_BYTES: Final = 2 << 20
 _HEADER: Final = struct.Struct(">IBB")
 
 
-class Operation(IntEnum):
+class TokenOperation(IntEnum):
     """What a node asks for.
 
     FIND and GENERATE answer with the public key, SIGN with the signature; LOOK opens again what was lost. UNLOCK and

@@ -26,7 +26,7 @@ from pkcs11.exceptions import (
     UserNotLoggedIn,
 )
 
-from gateway.trust.pki.token_messages import Operation, TokenOutcome, receive, send
+from gateway.trust.pki.token_messages import TokenOperation, TokenOutcome, receive, send
 
 _CURVE: Final = bytes((0x13, 12)) + b"edwards25519"
 """EC_PARAMS of Ed25519: the curve's name as a DER PrintableString (PKCS#11 3.0, section 2.3.10)."""
@@ -165,12 +165,12 @@ def _point(key: pkcs11.Key) -> bytes:
 def serve(end: socket.socket, token: TokenSession) -> None:
     """Answers one request after the other until the other end is gone."""
     handlers: dict[int, Callable[[str, bytes], bytes]] = {
-        Operation.FIND: token.find,
-        Operation.SIGN: token.sign,
-        Operation.LOOK: token.look,
-        Operation.UNLOCK: token.unlock,
-        Operation.UNLOCK_BY_ITSELF: token.unlock_by_itself,
-        Operation.GENERATE: token.generate,
+        TokenOperation.FIND: token.find,
+        TokenOperation.SIGN: token.sign,
+        TokenOperation.LOOK: token.look,
+        TokenOperation.UNLOCK: token.unlock,
+        TokenOperation.UNLOCK_BY_ITSELF: token.unlock_by_itself,
+        TokenOperation.GENERATE: token.generate,
     }
     while True:
         try:

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from gateway.errors import ConfigurationError, CredentialsError, GatewayError, SigningKeyUnavailableError
 from gateway.trust.pki.pins import PinSource
-from gateway.trust.pki.token_messages import Operation, TokenOutcome, receive, send
+from gateway.trust.pki.token_messages import TokenOperation, TokenOutcome, receive, send
 
 log = logging.getLogger(__name__)
 
@@ -131,7 +131,7 @@ class SigningToken:
 
     def key(self, label: str) -> TokenKey:
         """A key by its label, also of a locked token; raises ConfigurationError: the token or the key isn't there."""
-        outcome, answer = self._ask(Operation.FIND, label, b"", OPEN_S)
+        outcome, answer = self._ask(TokenOperation.FIND, label, b"", OPEN_S)
         if outcome is not TokenOutcome.DONE:
             raise self._unusable(outcome, answer)
         return TokenKey(self, label, answer)
@@ -139,7 +139,7 @@ class SigningToken:
     def sign(self, label: str, message: bytes) -> bytes:
         """An Ed25519 signature, 64 bytes; raises SigningKeyUnavailableError at once unless the token is ready."""
         if self._status.state is TokenState.READY:
-            outcome, answer = self._ask(Operation.SIGN, label, message, ANSWER_S)
+            outcome, answer = self._ask(TokenOperation.SIGN, label, message, ANSWER_S)
             if outcome is TokenOutcome.DONE:
                 return answer
             if outcome is TokenOutcome.PIN_REFUSED:
@@ -149,7 +149,7 @@ class SigningToken:
 
     def generate(self, label: str) -> TokenKey:
         """Makes a key in an unlocked token; raises ConfigurationError: it has one of that label, or can't make it."""
-        outcome, answer = self._ask(Operation.GENERATE, label, b"", OPEN_S)
+        outcome, answer = self._ask(TokenOperation.GENERATE, label, b"", OPEN_S)
         if outcome is not TokenOutcome.DONE:
             raise self._unusable(outcome, answer)
         return TokenKey(self, label, answer)
@@ -163,14 +163,14 @@ class SigningToken:
         if self._pins is not None and self._pins.was_refused(pin):
             way_out = f"If it is the right one now, delete {self._pins.refused} and try again."
             raise CredentialsError(f"token {self.label} has refused this PIN, which isn't tried again", way_out=way_out)
-        outcome, answer = self._try(Operation.UNLOCK, pin)
+        outcome, answer = self._try(TokenOperation.UNLOCK, pin)
         self._judge(outcome, answer)
         if outcome is not TokenOutcome.DONE:
             raise self._unusable(outcome, answer)
 
     def look(self) -> TokenStatus:
         """Finds out how the token is; starts a process that ended, opens what was lost, and unlocks it where it can."""
-        outcome, answer = self._ask(Operation.LOOK, "", b"", OPEN_S)
+        outcome, answer = self._ask(TokenOperation.LOOK, "", b"", OPEN_S)
         if outcome is TokenOutcome.PIN_REFUSED:
             self._note_changed_pin()
         if outcome is TokenOutcome.LOCKED and self._pins is not None:
@@ -203,9 +203,9 @@ class SigningToken:
             return TokenOutcome.LOCKED, answer
         if pins.was_refused(pin):
             return TokenOutcome.LOCKED, b"it refused the PIN that it has here, which isn't tried again"
-        return self._try(Operation.UNLOCK_BY_ITSELF, pin)
+        return self._try(TokenOperation.UNLOCK_BY_ITSELF, pin)
 
-    def _try(self, operation: Operation, pin: str) -> tuple[TokenOutcome, bytes]:
+    def _try(self, operation: TokenOperation, pin: str) -> tuple[TokenOutcome, bytes]:
         outcome, answer = self._ask(operation, "", pin.encode(), OPEN_S)
         if self._pins is not None and outcome is TokenOutcome.DONE:
             self._pins.note_taken()
@@ -239,7 +239,9 @@ class SigningToken:
         way_out = "Plug the token in, and see its label, its keys and the path of its library."
         return CredentialsError(f"token {self.label}: {text}", way_out=way_out)
 
-    def _ask(self, operation: Operation, label: str, content: bytes, timeout_s: float) -> tuple[TokenOutcome, bytes]:
+    def _ask(
+        self, operation: TokenOperation, label: str, content: bytes, timeout_s: float
+    ) -> tuple[TokenOutcome, bytes]:
         with self._asking:
             try:
                 end = self._end if self._end is not None else self._start()
