@@ -143,6 +143,38 @@ class CloseEpochsCommand:
         return closed
 
 
+class FollowMembersCommand:
+    """Closes working feeds to and from former members, and opens them again once these are back.
+
+    A feed in another state keeps that, and what is proved by it. One that opens again is compared with the marks and
+    the partner's position as after any restart; in a later epoch it stays closed.
+    """
+
+    weight = 1
+
+    def __init__(self, why_no_member: Callable[[FeedOrigin], str], epoch_of: Callable[[FeedOrigin], int]) -> None:
+        """`why_no_member`: a sentence for a feed of which one node is a former member; empty for others."""
+        self._why_no_member = why_no_member
+        self._epoch_of = epoch_of
+
+    def execute(self, tx: Transaction) -> None:
+        for feed in feeds.list_all(tx.conn):
+            if feed.origin.channel in KEPT or feed.origin.epoch < self._epoch_of(feed.origin):
+                continue
+            reason = self._why_no_member(feed.origin)
+            if reason and feed.state is FeedState.ACTIVE:
+                feeds.set_state(tx.conn, feed.id, FeedState.CLOSED, reason=reason, since=tx.now_ms)
+                log.warning("feed %s is closed at %d: %s", feed.origin, feed.size, reason)
+            elif not reason and feed.state is FeedState.CLOSED:
+                feeds.set_state(tx.conn, feed.id, FeedState.ACTIVE, reason="", since=tx.now_ms)
+                if feed.direction == "out":
+                    _project_unanswered(tx, feed)
+                log.warning("feed %s is open again at %d", feed.origin, feed.size)
+            else:
+                continue
+            tx.touched.add(feed.origin)
+
+
 class DeclareNewCommand:
     """Takes an operator's word that nothing was ever published on own feeds; the result is the feeds it unblocked.
 

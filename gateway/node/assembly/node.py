@@ -64,7 +64,7 @@ from gateway.node.roles import Roles
 from gateway.node.rpc import NodeServicer
 from gateway.node.settings import FromPartners, Settings
 from gateway.node.signing_keys import SigningKeys, second_counts
-from gateway.node.upkeep import Notes, Upkeep, apply_held, close_epochs, sign_audit_heads, sign_last_audit_head
+from gateway.node.upkeep import Notes, Upkeep, apply_held, close_epochs, follow_members, sign_audit_heads, sign_last_audit_head
 from gateway.persons.service.pseudonyms import Pseudonyms
 from gateway.rpc.fairness.limits import FairThreadPool
 from gateway.rpc.listener.server import Listener, local_services, peer_services
@@ -244,6 +244,7 @@ class Node:
         for listener in self._listeners:
             await listener.start()
         await self._writer.run(close_epochs(self._directory.directory()))
+        await self._writer.run(follow_members(self._directory.directory()))
         await asyncio.to_thread(self._links.find_left_over)
         self._links.open(self._now())
         self._upkeep = self._make_upkeep(watchlists)

@@ -105,7 +105,8 @@ class FeedObserver:
         self._show_feeds(state.views, now)
         self._show_progress(state, now)
         tell_of_feeds(self._alarms, [view.feed for view in state.views], state.defects)
-        reachable = [view for view in state.views if not announced.is_excused(view.feed.partner, now)]
+        open_views = [view for view in state.views if view.feed.state is not FeedState.CLOSED]
+        reachable = [view for view in open_views if not announced.is_excused(view.feed.partner, now)]
         self._alarms.keep(BACKLOG, self._growing(reachable, now))
         self._alarms.keep(UNRECEIPTED, self._unreceipted(reachable, now))
 
@@ -192,6 +193,8 @@ def _oldest_alerts(views: Sequence[FeedView]) -> Mapping[str, int]:
     """By partner the time of the oldest alert without a receipt; 0 for none."""
     oldest: dict[str, int] = {}
     for view in views:
+        if view.feed.state is FeedState.CLOSED:
+            continue
         if view.feed.direction == "out" and view.feed.origin.channel in ALERT_CHANNELS:
             times = [at for at in (oldest.get(view.feed.partner, 0), view.oldest_at) if at]
             oldest[view.feed.partner] = min(times, default=0)

@@ -106,8 +106,11 @@ class Agreements:
         return self._allowed((sender, recipient, purpose, message_type, at_ms // 1000)) == EVERY_CLASS
 
     def _instead(self, sender: str, recipient: str, message_type: str, second: int) -> str:
+        directory = self._directory()
+        if former := directory.why_no_member(recipient) or directory.why_no_member(sender):
+            return f": {former}"
         at = datetime.fromtimestamp(second, UTC)
-        others = self._directory().agreements_on(sender, recipient, at, message_type=message_type)
+        others = directory.agreements_on(sender, recipient, at, message_type=message_type)
         return f" ({named_with_purposes(others)})" if others else ", nor for any other"
 
     def _allowed(self, question: _Question) -> frozenset[FieldClass] | None:

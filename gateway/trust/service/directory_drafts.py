@@ -16,6 +16,7 @@ from gateway.trust.rules.directory import (
     Authority,
     Directory,
     FederationNode,
+    FormerMember,
     KeyRecord,
     NodeCard,
 )
@@ -99,9 +100,10 @@ def next_version(
     for card in cards:
         if card.federation != previous.federation:
             raise OptionError(f"the card of {card.name} is of another federation, {card.federation}")
-        before = previous.nodes.get(card.name)
+        before = previous.signers().get(card.name)
         made = _with_past_keys(card.node, before, issued_at)
-        nodes[card.name] = made if card.name in drop_old_cas else _with_past_cas(made, before)
+        past_cas = None if card.name in drop_old_cas else previous.nodes.get(card.name)
+        nodes[card.name] = _with_past_cas(made, past_cas)
         authorities[card.node.authority] = Authority(card.name, card.directory_key, card.display_names)
     if cardless := sorted(set(drop_old_cas) - {card.name for card in cards}):
         raise OptionError(f"{cardless[0]}: give its card, which names the CAs that stay")
@@ -113,8 +115,100 @@ def next_version(
         expires_at=issued_at + timedelta(days=days),
         nodes=nodes,
         authorities=authorities,
+        former_members={name: one for name, one in previous.former_members.items() if name not in nodes},
         extensions=_with_epochs(previous, new_epochs),
     )
+
+
+def remove_member(
+    previous: Directory,
+    node: str,
+    *,
+    issued_at: datetime,
+    keys_until: datetime,
+    threshold: int | None = None,
+) -> Directory:
+    """The next version, without a node, its authority and its agreements; its validity stays as it is.
+
+    Args:
+        previous: the version in force.
+        keys_until: signatures by its keys from then on don't count.
+        threshold: None for the previous one.
+
+    Raises:
+        OptionError: it is no member or the last one, or the remaining authorities can't meet the threshold.
+    """
+    if node not in previous.nodes:
+        raise OptionError(
+            previous.why_no_member(node)
+            or f"version {previous.version} names no node {node!r}, only {', '.join(sorted(previous.nodes))}"
+        )
+    removed = previous.nodes[node]
+    authorities = {name: one for name, one in previous.authorities.items() if name != removed.authority}
+    needed = previous.threshold if threshold is None else threshold
+    if not authorities:
+        raise OptionError(f"{node} is the only member: a directory needs at least one")
+    if needed > len(authorities):
+        raise OptionError(
+            f"the threshold of {needed} can't be met any more: without {removed.authority} there are "
+            f"{len(authorities)} authorities",
+            way_out=f"Give --threshold, at most {len(authorities)}.",
+        )
+    left = _successor(previous, issued_at)
+    former = FormerMember(
+        version=left.version,
+        removed_at=left.issued_at,
+        node=replace(
+            removed,
+            endpoints=(),
+            log_keys=_until(removed.log_keys, keys_until),
+            cosign_keys=_until(removed.cosign_keys, keys_until),
+        ),
+        display_names=previous.authorities[removed.authority].display_names,
+    )
+    return replace(
+        left,
+        threshold=needed,
+        authorities=authorities,
+        nodes={name: one for name, one in previous.nodes.items() if name != node},
+        agreements=tuple(one for one in previous.agreements if node not in (one.sender, one.recipient)),
+        former_members={**previous.former_members, node: former},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A member that a version leaves out.
+
+    Attributes:
+        agreements: how many end with it.
+        keys_until: from then on no signature by its keys counts; None where the version doesn't name it: none does.
+    """
+
+    node: str
+    agreements: int
+    keys_until: datetime | None
+
+
+def removals(before: Directory, after: Directory) -> list[Removal]:
+    """Members that a version leaves out, by name."""
+    return [
+        Removal(
+            node, sum(node in (one.sender, one.recipient) for one in before.agreements), _last_key_end(after, node)
+        )
+        for node in sorted(before.nodes.keys() - after.nodes.keys())
+    ]
+
+
+def _last_key_end(directory: Directory, node: str) -> datetime | None:
+    former = directory.signers().get(node)
+    return None if former is None else max((one.not_after for one in former.log_keys), default=None)
+
+
+def _until(records: tuple[KeyRecord, ...], end: datetime) -> tuple[KeyRecord, ...]:
+    """The keys that had begun to count by then, and no longer than until then."""
+    end = end.replace(microsecond=0)
+    return tuple(replace(one, not_after=min(one.not_after, end)) for one in records if one.not_before < end)
 
 
 def _with_epochs(previous: Directory, pairs: Iterable[tuple[str, str]]) -> Mapping[str, JsonValue]:
@@ -218,6 +312,7 @@ def dropped_cas(before: Directory, after: Directory) -> list[tuple[str, CaCertif
     return [
         (name, inspect_ca(pem))
         for name, node in sorted(before.nodes.items())
+        if name in after.nodes
         for pem in node.tls_ca_pems
         if pem not in after.tls_ca_pems(name)
     ]
