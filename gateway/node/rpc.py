@@ -42,7 +42,7 @@ from gateway.node.observation.feeds import view_of
 from gateway.node.quarantine_files import quarantine_files
 from gateway.node.roles import Roles
 from gateway.node.stored_status import StoredStatus
-from gateway.node.trusted_rows import certificate_rows, directory_status, key_rows, former_member_rows
+from gateway.node.trusted_rows import certificate_rows, directory_status, former_member_rows, key_rows
 from gateway.rpc.calls import current_call
 from gateway.rpc.peers import Peers
 from gateway.tls.credentials import TlsSource

@@ -256,7 +256,8 @@ class Upkeep:
         """Finds when own alerts, and own entries of lists, are past their time."""
         until_ms = now_ms + AHEAD_MS
         with self._database.read() as conn:
-            self._alert_ends = alerts.next_end(conn, until_ms)
+            former = self._directory.directory().former_partners(self._node)
+            self._alert_ends = alerts.next_end(conn, until_ms, except_to=former)
             self._entry_ends = self._watchlists.next_end(conn, until_ms)
         self._look_at_ms = min([until_ms, *(end for end in (self._alert_ends, self._entry_ends) if end is not None)])
         self._ending.looked()

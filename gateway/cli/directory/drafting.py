@@ -256,7 +256,8 @@ def renew(
     if terms is not None:
         until = _after(now(), days + made.grace_days)
         agreements = read_terms(read_input(terms), valid_from=now(), valid_until=until)
-        made = replace(made, agreements=agreements)
+        ended = (one for one in made.agreements if one not in previous.agreements)  # of former members that are back
+        made = replace(made, agreements=tuple(sorted((*agreements, *ended), key=lambda one: one.id)))
     write_draft(out, made, as_json, previous=previous)
 
 

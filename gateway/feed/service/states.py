@@ -144,10 +144,10 @@ class CloseEpochsCommand:
 
 
 class FollowMembersCommand:
-    """Closes working feeds to and from former members, and opens them again once these are back.
+    """Closes feeds to and from former members, and opens them again once these are back.
 
-    A feed in another state keeps that, and what is proved by it. One that opens again is compared with the marks and
-    the partner's position as after any restart; in a later epoch it stays closed.
+    A feed in quarantine or with two histories keeps that state, and what proves it. One that opens again is compared
+    with the marks before anything is appended; in a later epoch it stays closed.
     """
 
     weight = 1
@@ -162,17 +162,29 @@ class FollowMembersCommand:
             if feed.origin.channel in KEPT or feed.origin.epoch < self._epoch_of(feed.origin):
                 continue
             reason = self._why_no_member(feed.origin)
-            if reason and feed.state is FeedState.ACTIVE:
+            if reason and feed.state in (FeedState.ACTIVE, FeedState.BEHIND):
                 feeds.set_state(tx.conn, feed.id, FeedState.CLOSED, reason=reason, since=tx.now_ms)
                 log.warning("feed %s is closed at %d: %s", feed.origin, feed.size, reason)
             elif not reason and feed.state is FeedState.CLOSED:
-                feeds.set_state(tx.conn, feed.id, FeedState.ACTIVE, reason="", since=tx.now_ms)
-                if feed.direction == "out":
-                    _project_unanswered(tx, feed)
-                log.warning("feed %s is open again at %d", feed.origin, feed.size)
+                self._open_again(tx, feed)
             else:
                 continue
             tx.touched.add(feed.origin)
+
+    def _open_again(self, tx: Transaction, feed: Feed) -> None:
+        state, reason = FeedState.ACTIVE, ""
+        if feed.direction == "out":
+            obstacle = tx.history.obstacle(tx.conn, feed) if tx.history is not None else None
+            if obstacle is not None:
+                state, reason = obstacle.state, obstacle.reason
+            elif tx.history is not None and feed.origin in tx.history.marks.state.unasked:
+                state, reason = FeedState.BEHIND, UNCOMPARED
+            elif feed.waiting:
+                state, reason = FeedState.BEHIND, waiting_reason(feed)
+            else:
+                _project_unanswered(tx, feed)
+        feeds.set_state(tx.conn, feed.id, state, reason=reason, since=tx.now_ms)
+        log.warning("feed %s is open again at %d: %s", feed.origin, feed.size, reason or "its nodes are members")
 
 
 class DeclareNewCommand:

@@ -211,6 +211,7 @@ def _former_members_json(directory: Directory) -> dict[str, JsonValue]:
             "removed_at": format_time(one.removed_at),
             "node": node_json(one.node),
             "display_names": dict(one.display_names),
+            "agreements": [_agreement_json(agreement) for agreement in one.agreements],
         }
         for name, one in directory.former_members.items()
     }
@@ -228,6 +229,7 @@ def _read_former_member(reader: ObjectReader) -> FormerMember:
         removed_at=reader.time("removed_at"),
         node=read_node(reader.nested("node")),
         display_names=read_display_names(reader, "display_names"),
+        agreements=tuple(read_agreement(below) for below in reader.objects("agreements", maximum=MAX_AGREEMENTS)),
     )
     reader.close()
     return former

@@ -155,12 +155,14 @@ class FormerMember:
         node: its keys, which count no longer than they say; its CAs, by which its own gateway admits its own systems
             and nobody else admits anything; no endpoint.
         display_names: its authority's.
+        agreements: with it, no longer in force than its keys count: under them stays what was sent.
     """
 
     version: int
     removed_at: datetime
     node: FederationNode
     display_names: Mapping[str, str] = field(hash=False)
+    agreements: tuple[Agreement, ...] = ()
 
     def sentence(self, name: str) -> str:
         """What an operator is told of it."""
@@ -302,6 +304,11 @@ class Directory:
         former = self.former_members.get(name)
         return former.sentence(name) if former is not None else ""
 
+    def former_partners(self, node: str) -> frozenset[str]:
+        """Nodes that `node` exchanges with no more since one of the two is no member: all, if it is none itself."""
+        former = frozenset(self.former_members)
+        return frozenset(self.signers()) - {node} if node in former else former
+
     def own_ca_pems(self, node: str) -> tuple[str, ...]:
         """CAs of a node, a former member's too: for its own systems at its own gateway alone."""
         return self.signers()[node].tls_ca_pems if node in self.signers() else ()
@@ -362,10 +369,14 @@ class Directory:
         )
 
     def agreements_on(self, sender: str, recipient: str, on: datetime, *, message_type: str) -> tuple[Agreement, ...]:
-        """Agreements under which `sender` may send this message type to `recipient`."""
+        """Agreements under which `sender` may send this message type to `recipient`, former members' included.
+
+        Those let what was sent be applied again by a rebuild; new messages to former members are refused before.
+        """
+        ended = (agreement for former in self.former_members.values() for agreement in former.agreements)
         return tuple(
             agreement
-            for agreement in self.agreements
+            for agreement in (*self.agreements, *ended)
             if (agreement.sender, agreement.recipient) == (sender, recipient)
             and message_type in agreement.message_types
             and agreement.in_force(on)
@@ -416,6 +427,8 @@ class Directory:
         The source's agreement with the holder must list the recipient, and its agreement with the recipient must allow
         each class that the holder gets: nobody gets through another what it can't get from the source.
         """
+        if source not in self.nodes:  # nobody can ask a former member any more
+            return False
         received = self.agreement(source, holder, on, message_type=message_type, purpose=purpose)
         direct = self.agreement(source, recipient, on, message_type=message_type, purpose=purpose)
         if received is None or direct is None:

@@ -44,8 +44,15 @@ def _members(directory: Directory) -> Iterator[Violation]:
             yield Violation(
                 f"authorities.{name}.directory_key", "directory.key_name", f"the key's name must be {expected}"
             )
-    for name in sorted(directory.former_members.keys() & directory.nodes.keys()):
-        yield Violation(f"extensions.former_members.{name}", "directory.former_member", f"nodes.{name} is a member")
+    for name, former in sorted(directory.former_members.items()):
+        path = f"extensions.former_members.{name}"
+        if name in directory.nodes:
+            yield Violation(path, "directory.former_member", f"nodes.{name} is a member")
+        if former.version > directory.version:
+            yield Violation(f"{path}.version", "directory.former_member", "can't be later than the directory's")
+        for index, agreement in enumerate(former.agreements):
+            if name not in (agreement.sender, agreement.recipient):
+                yield Violation(f"{path}.agreements[{index}]", "directory.agreement_party", f"must name {name}")
     for name, node in directory.nodes.items():
         if node.authority not in directory.authorities:
             yield Violation(

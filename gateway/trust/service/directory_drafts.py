@@ -88,7 +88,8 @@ def next_version(
         new_epochs: pairs of nodes whose feeds begin anew, since one of them was forked.
         drop_old_cas: nodes of whose CAs only those stay that their card names; of others the old ones count as well.
 
-    Keys that a newer card omits stay, to verify old signatures; revoke them to end that.
+    Keys that a newer card omits stay, to verify old signatures; revoke them to end that. Where a former member is back,
+    its earlier agreements stay for what was sent under them, with the version that ended them at the end of their ids.
 
     Raises:
         OptionError: two cards of a node, a card of another federation, too many CAs, or old CAs without a card.
@@ -108,6 +109,13 @@ def next_version(
     if cardless := sorted(set(drop_old_cas) - {card.name for card in cards}):
         raise OptionError(f"{cardless[0]}: give its card, which names the CAs that stay")
     issued_at = issued_at.replace(microsecond=0)
+    former = {name: one for name, one in previous.former_members.items() if name not in nodes}
+    returned = [
+        replace(agreement, id=f"{agreement.id}.{one.version}")
+        for one in (one for name, one in previous.former_members.items() if name in nodes)
+        for agreement in _agreed_until(one.agreements, issued_at)
+        if {agreement.sender, agreement.recipient} <= nodes.keys()
+    ]
     return replace(
         previous,
         version=previous.version + 1,
@@ -115,7 +123,8 @@ def next_version(
         expires_at=issued_at + timedelta(days=days),
         nodes=nodes,
         authorities=authorities,
-        former_members={name: one for name, one in previous.former_members.items() if name not in nodes},
+        agreements=tuple(sorted((*previous.agreements, *returned), key=lambda one: one.id)),
+        former_members=former,
         extensions=_with_epochs(previous, new_epochs),
     )
 
@@ -136,7 +145,8 @@ def remove_member(
         threshold: None for the previous one.
 
     Raises:
-        OptionError: it is no member or the last one, or the remaining authorities can't meet the threshold.
+        OptionError: it is no member or the last one, the remaining authorities can't meet the threshold, or its keys
+            would end before this version is issued.
     """
     if node not in previous.nodes:
         raise OptionError(
@@ -155,6 +165,13 @@ def remove_member(
             way_out=f"Give --threshold, at most {len(authorities)}.",
         )
     left = _successor(previous, issued_at)
+    if keys_until <= left.issued_at:
+        raise OptionError(
+            f"its keys would count until {keys_until:%Y-%m-%dT%H:%M:%SZ}, before this version is issued: what {node} "
+            "signed meanwhile would be lost",
+            way_out="Give --keys-until a time by which every node has this version.",
+        )
+    ended = tuple(one for one in previous.agreements if node in (one.sender, one.recipient))
     former = FormerMember(
         version=left.version,
         removed_at=left.issued_at,
@@ -165,13 +182,14 @@ def remove_member(
             cosign_keys=_until(removed.cosign_keys, keys_until),
         ),
         display_names=previous.authorities[removed.authority].display_names,
+        agreements=_agreed_until(ended, keys_until),
     )
     return replace(
         left,
         threshold=needed,
         authorities=authorities,
         nodes={name: one for name, one in previous.nodes.items() if name != node},
-        agreements=tuple(one for one in previous.agreements if node not in (one.sender, one.recipient)),
+        agreements=tuple(one for one in previous.agreements if one not in ended),
         former_members={**previous.former_members, node: former},
     )
 
@@ -193,9 +211,7 @@ class Removal:
 def removals(before: Directory, after: Directory) -> list[Removal]:
     """Members that a version leaves out, by name."""
     return [
-        Removal(
-            node, sum(node in (one.sender, one.recipient) for one in before.agreements), _last_key_end(after, node)
-        )
+        Removal(node, sum(node in (one.sender, one.recipient) for one in before.agreements), _last_key_end(after, node))
         for node in sorted(before.nodes.keys() - after.nodes.keys())
     ]
 
@@ -209,6 +225,12 @@ def _until(records: tuple[KeyRecord, ...], end: datetime) -> tuple[KeyRecord, ..
     """The keys that had begun to count by then, and no longer than until then."""
     end = end.replace(microsecond=0)
     return tuple(replace(one, not_after=min(one.not_after, end)) for one in records if one.not_before < end)
+
+
+def _agreed_until(agreements: Iterable[Agreement], end: datetime) -> tuple[Agreement, ...]:
+    """The agreements that had begun by then, in force no longer than until then."""
+    end = end.replace(microsecond=0)
+    return tuple(replace(one, valid_until=min(one.valid_until, end)) for one in agreements if one.valid_from < end)
 
 
 def _with_epochs(previous: Directory, pairs: Iterable[tuple[str, str]]) -> Mapping[str, JsonValue]:
@@ -264,7 +286,7 @@ def _without_certificate(directory: Directory, fingerprint: str) -> Directory:
 
 def _without_key(directory: Directory, public_key: bytes, since: datetime) -> Directory:
     nodes: dict[str, FederationNode] = {}
-    for name, node in directory.nodes.items():
+    for name, node in directory.signers().items():
         for record in (*node.log_keys, *node.cosign_keys):
             if record.public_key == public_key and record.revoked_at is not None and record.revoked_at <= since:
                 raise OptionError(f"this key of {name} is revoked already, from {record.revoked_at} on")
@@ -273,9 +295,13 @@ def _without_key(directory: Directory, public_key: bytes, since: datetime) -> Di
             log_keys=_revoked(node.log_keys, public_key, since),
             cosign_keys=_revoked(node.cosign_keys, public_key, since),
         )
-    if nodes == directory.nodes:
+    if nodes == directory.signers():
         raise OptionError("no node of this directory has this log or cosigning key")
-    return replace(directory, nodes=nodes)
+    return replace(
+        directory,
+        nodes={name: nodes[name] for name in directory.nodes},
+        former_members={name: replace(one, node=nodes[name]) for name, one in directory.former_members.items()},
+    )
 
 
 def _successor(previous: Directory, issued_at: datetime) -> Directory:
