@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -288,7 +288,8 @@ class Directory:
             return self.nodes[name]
         except KeyError:
             known = ", ".join(sorted(self.nodes))
-            raise DirectoryError(f"version {self.version} names no node {name!r}, only {known}") from None
+            problem = self.why_no_member(name) or f"version {self.version} names no node {name!r}, only {known}"
+            raise DirectoryError(problem) from None
 
     def signers(self) -> Mapping[str, FederationNode]:
         """Nodes whose keys verify what they signed: members, and former ones. Only `nodes` says who is a member."""
@@ -308,6 +309,11 @@ class Directory:
         """Nodes that `node` exchanges with no more since one of the two is no member: all, if it is none itself."""
         former = frozenset(self.former_members)
         return frozenset(self.signers()) - {node} if node in former else former
+
+    def with_ended_agreements(self) -> Directory:
+        """With what former members agreed on too: by that entries are judged which were sent then."""
+        ended = (agreement for former in self.former_members.values() for agreement in former.agreements)
+        return replace(self, agreements=(*self.agreements, *ended))
 
     def own_ca_pems(self, node: str) -> tuple[str, ...]:
         """CAs of a node, a former member's too: for its own systems at its own gateway alone."""
@@ -369,14 +375,10 @@ class Directory:
         )
 
     def agreements_on(self, sender: str, recipient: str, on: datetime, *, message_type: str) -> tuple[Agreement, ...]:
-        """Agreements under which `sender` may send this message type to `recipient`, former members' included.
-
-        Those let what was sent be applied again by a rebuild; new messages to former members are refused before.
-        """
-        ended = (agreement for former in self.former_members.values() for agreement in former.agreements)
+        """Agreements under which `sender` may send this message type to `recipient`."""
         return tuple(
             agreement
-            for agreement in (*self.agreements, *ended)
+            for agreement in self.agreements
             if (agreement.sender, agreement.recipient) == (sender, recipient)
             and message_type in agreement.message_types
             and agreement.in_force(on)
@@ -427,8 +429,6 @@ class Directory:
         The source's agreement with the holder must list the recipient, and its agreement with the recipient must allow
         each class that the holder gets: nobody gets through another what it can't get from the source.
         """
-        if source not in self.nodes:  # nobody can ask a former member any more
-            return False
         received = self.agreement(source, holder, on, message_type=message_type, purpose=purpose)
         direct = self.agreement(source, recipient, on, message_type=message_type, purpose=purpose)
         if received is None or direct is None:

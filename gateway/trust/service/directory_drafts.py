@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from gateway.contract.json_document import JsonValue
 from gateway.errors import OptionError
+from gateway.plurals import counted
 from gateway.tls.certificates import CaCertificate, inspect_ca
 from gateway.trust.codec.directory import MAX_CAS_PER_NODE
 from gateway.trust.rules.directory import (
@@ -160,8 +161,8 @@ def remove_member(
         raise OptionError(f"{node} is the only member: a directory needs at least one")
     if needed > len(authorities):
         raise OptionError(
-            f"the threshold of {needed} can't be met any more: without {removed.authority} there are "
-            f"{len(authorities)} authorities",
+            f"the threshold of {needed} can't be met any more: without {removed.authority} the directory has "
+            f"{counted(len(authorities), 'authority')}",
             way_out=f"Give --threshold, at most {len(authorities)}.",
         )
     left = _successor(previous, issued_at)

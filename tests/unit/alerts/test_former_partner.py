@@ -18,7 +18,7 @@ from gateway.alerts.tables.schema import alerts
 from gateway.casework.projection.rebuild import rebuild_casework
 from gateway.contract.ids import Channel, FeedOrigin
 from gateway.contract.messages import to_timestamp
-from gateway.errors import FeedForkedError, InvalidRequestError, LinkSuspendedError
+from gateway.errors import AgreementForbidsError, InvalidRequestError, LinkSuspendedError
 from gateway.feed.projection.rebuild import rebuild
 from gateway.feed.service.states import StateCommand
 from gateway.feed.tables import feeds
@@ -167,7 +167,7 @@ def test_no_step_is_possible_and_an_own_alert_past_its_validity_waits_for_the_me
     exchange(hk, mo)
     before = hk.trust.directory
     take(hk, removed(hk))
-    with pytest.raises(FeedForkedError, match="mo is no member since version 2"):
+    with pytest.raises(AgreementForbidsError, match="mo is no member since version 2"):
         hk.step("mo", from_mo, acknowledged=alert_pb2.AlertAcknowledged(revision=1))
     hk.clock.forward(2 * DAY_MS)
     with hk.database.read() as conn:

@@ -48,7 +48,7 @@ def test_the_next_version_names_the_member_no_more_and_keeps_what_it_signed() ->
     assert (left.former_partners("cn"), left.former_partners("mo")) == ({"mo"}, {"cn", "hk"})
     assert "mo is no member since version 2 of the directory (2026-01-25)" in left.why_no_member("mo")
     assert left.why_no_member("cn") == left.why_no_member("xx") == ""
-    with pytest.raises(DirectoryError, match="names no node 'mo'"):
+    with pytest.raises(DirectoryError, match="mo is no member since version 2"):
         left.node("mo")
     assert removals(directory(), left) == [Removal("mo", 4, UNTIL)]
 
@@ -103,7 +103,7 @@ def test_wrong_requests_are_refused_with_a_way_out() -> None:
     assert "names no node 'xx', only cn, hk, mo" in refused("xx").message
     assert "mo is no member since version 2" in refused("mo", without()).message
     unreachable = refused(previous=directory(threshold=3))
-    assert "the threshold of 3 can't be met any more: without mo there are 2 authorities" in unreachable.message
+    assert "the threshold of 3 can't be met any more: without mo the directory has 2 authorities" in unreachable.message
     assert unreachable.way_out == "Give --threshold, at most 2."
     assert "can't be met" in refused(threshold=3).message
     for keys_until in (REMOVED, REMOVED - timedelta(days=1)):
@@ -116,7 +116,8 @@ def test_wrong_requests_are_refused_with_a_way_out() -> None:
 
 
 def test_what_was_sent_under_its_agreements_stays_allowed_and_nothing_new_is() -> None:
-    agreements, entry = Agreements(without), watchlist_pb2.WatchlistEvent()
+    left, entry = without(), watchlist_pb2.WatchlistEvent()
+    sending, recorded = Agreements(lambda: left), Agreements(lambda: left, recorded=True)
     for sender, recipient in (("mo", "hk"), ("hk", "mo")):
         asked: Any = {
             "sender": sender,
@@ -124,10 +125,13 @@ def test_what_was_sent_under_its_agreements_stays_allowed_and_nothing_new_is() -
             "purpose": "export_control",
             "message_type": "WatchlistEvent",
         }
-        agreements.require(entry, at_ms=_ms(UNTIL - SECOND), **asked)
-        with pytest.raises(AgreementForbidsError, match="mo is no member since version 2"):
-            agreements.require(entry, at_ms=_ms(UNTIL), **asked)
-    assert not without().may_pass_on("mo", "hk", "cn", REMOVED, message_type="HistoryRecord", purpose="export_control")
+        recorded.require(entry, at_ms=_ms(UNTIL - SECOND), **asked)
+        for agreements, at in ((recorded, UNTIL), (sending, REMOVED), (sending, NOW)):
+            with pytest.raises(AgreementForbidsError, match="mo is no member since version 2"):
+                agreements.require(entry, at_ms=_ms(at), **asked)
+    others = {"sender": "cn", "recipient": "hk", "purpose": "export_control", "message_type": "WatchlistEvent"}
+    sending.require(entry, at_ms=_ms(BACK), **others)
+    assert not left.may_pass_on("mo", "hk", "cn", REMOVED, message_type="HistoryRecord", purpose="export_control")
 
 
 def test_it_comes_back_with_a_card_and_its_earlier_agreements_stay_for_what_was_sent() -> None:
