@@ -616,6 +616,7 @@ SHAPES: Mapping[str, Schema] = {
     "maintenance list": listing(maintenance_pb2.AnnouncedMaintenance),
     "directory card": facts(card=TEXT, node=TEXT, digest=TEXT),
     "directory draft": DRAFT,
+    "directory remove-member": DRAFT,
     "directory renew": DRAFT,
     "directory revoke": DRAFT,
     "directory sign": facts(note=TEXT, version=COUNT, signatures=TEXTS, threshold=COUNT, agreements=array(AGREEMENT)),

@@ -229,6 +229,7 @@ def deadlines_value(deadlines: Deadlines, *, own: Side) -> alert_service_pb2.Ale
         question_in=_DEADLINE_VALUES[deadlines.answers[own]],
         question_out=_DEADLINE_VALUES[deadlines.answers[own.other]],
         expired_by_clock=deadlines.expired_by_clock,
+        partner_left=deadlines.partner_left,
     )
 
 

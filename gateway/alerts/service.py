@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TypeAlias
 
@@ -101,11 +101,19 @@ _VALUES = {
 class AlertQueries:
     """Reads alerts from the projections. Thread-safe."""
 
-    def __init__(self, database: Database, *, clock: Clock, sent_size: SentSize) -> None:
-        """`clock`: for deadlines, whose states are this reader's alone."""
+    def __init__(
+        self,
+        database: Database,
+        *,
+        clock: Clock,
+        sent_size: SentSize,
+        former: Callable[[], Collection[str]] = frozenset,
+    ) -> None:
+        """`clock` and `former` partners: for deadlines, whose states are this reader's alone."""
         self._database = database
         self._clock = clock
         self._sent_size = sent_size
+        self._former = former
 
     def get(self, publisher: str, alert_id: str) -> alert_service_pb2.GetAlertResponse:
         """One alert with deliveries and history.
@@ -125,7 +133,7 @@ class AlertQueries:
             older = events.count_before(conn, publisher, alert_id, steps.last[0].position) if steps.last else 0
             name_own_actors(conn, steps.messages)
             now = self._clock()
-            copies = [_copy(deliveries, row, now) for row in rows]
+            copies = [_copy(deliveries, row, now, has_left=row.partner in self._former()) for row in rows]
         return alert_service_pb2.GetAlertResponse(
             alert=_alert(payload), deliveries=copies, history=steps.messages[::-1], older_steps=older
         )
@@ -151,16 +159,17 @@ class AlertQueries:
         token = decode_page_token(request.page_token, listed, 7 if by_deadline else 4)
         now = self._clock() if token is None else token_number(token[3], MOMENTS)
         place = None if token is None else _place(token)
-        conditions = [condition for term in terms for condition in _conditions(term, now)]
+        former = self._former()
+        conditions = [condition for term in terms for condition in _conditions(term, now, former)]
         limit = page_size(request.page_size)
         with self._database.read() as conn:
-            rows = _copies(conn, conditions, place, limit + 1, by_deadline_at=now if by_deadline else 0)
-            page = page_of(rows, partial(summary_of, Deliveries(conn, self._sent_size), now), limit=limit)
+            rows = _copies(conn, conditions, place, limit + 1, by_deadline_at=now if by_deadline else 0, former=former)
+            page = page_of(rows, partial(summary_of, Deliveries(conn, self._sent_size), now, former), limit=limit)
             unprojected = _unprojected(conn)
         response = alert_service_pb2.ListAlertsResponse(alerts=page.messages, unprojected=unprojected)
         if page.last is not None:
             key = page.last[0].key
-            values = deadline_values(page.last[0], now) if by_deadline else ()
+            values = deadline_values(page.last[0], now, former) if by_deadline else ()
             last = (key.alert_id, key.publisher, key.recipient, str(now), *map(str, values))
             response.next_page_token = encode_page_token(last, listed)
         return response
@@ -212,14 +221,14 @@ def _unprojected_text(conn: Connection) -> str:
     return f"; {counted(count, 'entry')} of feeds aren't projected yet: ask again" if count else ""
 
 
-def _conditions(term: Term, now_ms: int) -> list[ColumnElement[bool]]:
+def _conditions(term: Term, now_ms: int, former: Collection[str]) -> list[ColumnElement[bool]]:
     """The conditions of a term; of those on deadlines as `alerts.rules.deadlines` has them, each for an index."""
     columns = alerts_table.c
     allowed = _VALUES.get(term.field)
     if allowed is not None and term.value not in allowed:
         raise invalid_value(term, f"one of {', '.join(allowed)}")
     if term.field in _BY_DEADLINES:
-        return _deadline_conditions(term, now_ms)
+        return _deadline_conditions(term, now_ms, former)
     if term.field == "expired_by_clock":
         if term.value == "false":
             return [or_(columns.open_until == 0, columns.open_until > now_ms)]
@@ -231,13 +240,14 @@ def _conditions(term: Term, now_ms: int) -> list[ColumnElement[bool]]:
     return [_condition(term)]
 
 
-def _deadline_conditions(term: Term, now_ms: int) -> list[ColumnElement[bool]]:
+def _deadline_conditions(term: Term, now_ms: int, former: Collection[str]) -> list[ColumnElement[bool]]:
     if term.field in due_conditions.DUE_COLUMNS:
         is_overdue = term.value == DeadlineState.OVERDUE
-        return (due_conditions.overdue if is_overdue else due_conditions.due)(term.field, now_ms)
+        return (due_conditions.overdue if is_overdue else due_conditions.due)(term.field, now_ms, former)
     if term.field == "overdue":
-        return due_conditions.any_overdue(now_ms) if term.value == "true" else due_conditions.none_overdue(now_ms)
-    return due_conditions.any_due_before(now_ms, now_ms + duration_ms(term))
+        is_true = term.value == "true"
+        return (due_conditions.any_overdue if is_true else due_conditions.none_overdue)(now_ms, former)
+    return due_conditions.any_due_before(now_ms, now_ms + duration_ms(term), former)
 
 
 def _condition(term: Term) -> ColumnElement[bool]:
@@ -266,9 +276,10 @@ def _copies(
     most: int,
     *,
     by_deadline_at: int,
+    former: Collection[str],
 ) -> Iterator[_Copy]:
     """Copies after a place, newest first or by deadline at a time, each with its payload, read a few at a time."""
-    order = deadline_columns(by_deadline_at) if by_deadline_at else ()
+    order = deadline_columns(by_deadline_at, former) if by_deadline_at else ()
     before, after = (None, ()) if place is None else place
     while most > 0:
         limit = min(most, events.AT_ONCE)
@@ -278,7 +289,7 @@ def _copies(
             return
         last = rows[-1][0]
         before, most = (last.key.alert_id, last.key.publisher, last.key.recipient), most - limit
-        after = deadline_values(last, by_deadline_at) if order else ()
+        after = deadline_values(last, by_deadline_at, former) if order else ()
 
 
 def _events_after(conn: Connection, position: int) -> Iterator[_Event]:
@@ -291,24 +302,26 @@ def _events_after(conn: Connection, position: int) -> Iterator[_Event]:
         position = rows[-1][0].position
 
 
-def summary_of(deliveries: Deliveries, now_ms: int, copy: _Copy) -> alert_service_pb2.AlertSummary:
-    """A copy with its current payload, as lists have it."""
+def summary_of(
+    deliveries: Deliveries, now_ms: int, former: Collection[str], copy: _Copy
+) -> alert_service_pb2.AlertSummary:
+    """A copy with its current payload, as lists have it; `former`: partners that left, or that this node left."""
     row, payload = copy
     first, last = _first_and_last(deliveries, row)
     summary = alert_service_pb2.AlertSummary(
         alert=_alert(payload),
         status=wire.status_value(row.life.status),
         last_step=last,
-        deadlines=wire.deadlines_value(deadlines(row.life, now_ms), own=_own_side(row)),
+        deadlines=wire.deadlines_value(deadlines(row.life, now_ms, has_left=row.partner in former), own=_own_side(row)),
     )
     if first.HasField("receipted_at"):
         summary.receipted_at.CopyFrom(first.receipted_at)
     return summary
 
 
-def _copy(deliveries: Deliveries, row: AlertRow, now_ms: int) -> alert_service_pb2.AlertDelivery:
+def _copy(deliveries: Deliveries, row: AlertRow, now_ms: int, *, has_left: bool) -> alert_service_pb2.AlertDelivery:
     first, last = _first_and_last(deliveries, row)
-    states = deadlines(row.life, now_ms)
+    states = deadlines(row.life, now_ms, has_left=has_left)
     questions = [question for side in Side for question in row.life.open_questions(side)]
     delivery = alert_service_pb2.AlertDelivery(
         recipient=row.key.recipient,
@@ -342,7 +355,7 @@ def _question(row: AlertRow, question: Question, states: Deadlines, now_ms: int)
         question_id=question.question_id,
         asked_by=row.key.publisher if question.asked_by is Side.PUBLISHER else row.key.recipient,
         deadline=to_timestamp(question.deadline_unix_ms),
-        state=wire.deadline_value(DeadlineState.NONE if states.expired_by_clock else state),
+        state=wire.deadline_value(DeadlineState.NONE if states.expired_by_clock or states.partner_left else state),
     )
 
 

@@ -251,6 +251,7 @@ COMMANDS: Mapping[str, str | Noun] = {
             "card": "gateway.cli.directory.drafting:card",
             "draft": "gateway.cli.directory.drafting:draft",
             "renew": "gateway.cli.directory.drafting:renew",
+            "remove-member": "gateway.cli.directory.drafting:remove_member",
             "revoke": "gateway.cli.directory.revocation:revoke",
             "revoke-now": "gateway.cli.directory.owner_revocation:revoke_now",
             "take-revocation": "gateway.cli.directory.owner_revocation:take_revocation",

@@ -112,7 +112,7 @@ class LicenceProjection(Projection):
         if problems:
             raise InvalidRequestError(problems)
         if key.kind != WITHDRAWN:
-            self._sharing.agreements.require(
+            self._sharing.recorded.require(
                 event,
                 sender=origin.publisher,
                 recipient=origin.recipient,

@@ -58,6 +58,8 @@ def endings(
     """
     for subject, warning in validity_warnings(directory, now).items():
         yield Ending(DIRECTORY, subject, warning)
+    if former := directory.why_no_member(node):
+        yield Ending(DIRECTORY, "member", f"{former}: this node goes on for reading alone")
     yield from _agreements(directory, node, now)
     if keys is not None and node in directory.nodes:
         own = directory.nodes[node]

@@ -56,5 +56,5 @@ def start_of(settings: Settings, directory: Directory, now_ms: int, *, others_ru
 
 def _known_since(directory: Directory, node: str) -> int:
     """When the directory's first log key of a node was made, in milliseconds since 1970."""
-    first = min(record.not_before for record in of_algorithm(directory.node(node).log_keys))
+    first = min(record.not_before for record in of_algorithm(directory.signer(node).log_keys))
     return int((first + BACKDATED).timestamp()) * 1000

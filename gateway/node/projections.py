@@ -37,7 +37,7 @@ def registry(*, federation: str, node: str, directory: Callable[[], Directory]) 
     """A node's projections."""
     return Registry(
         [
-            AlertProjection(Agreements(directory)),
+            AlertProjection(Agreements(directory, recorded=True)),
             ListProjection(
                 ListDistribution(federation=federation, node=node, directory=directory), directory=directory
             ),

@@ -43,7 +43,7 @@ from gateway.node.quarantine_files import quarantine_files
 from gateway.node.roles import Roles
 from gateway.node.signing_tokens import WIRE_STATES, SigningTokens
 from gateway.node.stored_status import StoredStatus
-from gateway.node.trusted_rows import certificate_rows, directory_status, key_rows
+from gateway.node.trusted_rows import certificate_rows, directory_status, former_member_rows, key_rows
 from gateway.rpc.calls import current_call
 from gateway.rpc.peers import Peers
 from gateway.tls.credentials import TlsSource
@@ -146,6 +146,7 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
                 )
                 for said in self._directories.listed()
             ],
+            former_members=former_member_rows(self._trust().directory),
         )
         stored, problem = await self._stored.read()
         status.MergeFrom(stored)
@@ -357,15 +358,16 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
             state = pb.LINK_STATE_CONNECTED if status.connected else waiting
         if own is not None and state == pb.LINK_STATE_CONNECTING and not self._roles.holds(role_of(own.partner)):
             state = pb.LINK_STATE_ELSEWHERE
+        partner = origin.recipient if outgoing else origin.publisher
         link = pb.Link(
             origin=origin.line,
-            partner=origin.recipient if outgoing else origin.publisher,
+            partner=partner,
             direction="out" if outgoing else "in",
             state=state,
             size=size,
             receipted_size=receipted,
             backlog=size - receipted,
-            last_error=status.last_error,
+            last_error=self._trust().directory.why_no_member(partner) or status.last_error,
             evidence_path=feed.evidence_path if feed is not None else "",
             waiting=feed.waiting if feed is not None else 0,
             suspension=feed.suspension if feed is not None else "",

@@ -57,6 +57,12 @@ def key_rows(directory: Directory) -> Iterator[pb.KeyStatus]:
         yield from _keys(name, "receipts", receipts, SignatureType.COSIGNATURE, node.cosign_keys)
 
 
+def former_member_rows(directory: Directory) -> Iterator[pb.FormerMember]:
+    """Nodes that are no members any more."""
+    for name, former in sorted(directory.former_members.items()):
+        yield pb.FormerMember(node=name, version=former.version, removed_at=_timestamp(former.removed_at))
+
+
 def directory_status(trusted: TrustedDirectory, now: datetime) -> directory_pb2.DirectoryStatus:
     """The directory in force."""
     return directory_pb2.DirectoryStatus(

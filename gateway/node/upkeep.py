@@ -24,7 +24,7 @@ from gateway.feed.service.alarms import EXPIRY_WAITS, Alarms
 from gateway.feed.service.continuity.marks import Marks
 from gateway.feed.service.continuity.own_history import OwnHistory
 from gateway.feed.service.partner_directories import PartnerDirectories
-from gateway.feed.service.states import CloseEpochsCommand
+from gateway.feed.service.states import CloseEpochsCommand, FollowMembersCommand
 from gateway.feed.service.writing.commands import ForgetAnswersCommand
 from gateway.node.assembly.links import Links
 from gateway.node.assembly.quotas import QuotaMonitor
@@ -162,6 +162,7 @@ class Upkeep:
             self._capacity.sweep(connections)
         if self._directory_changed:
             await self._writer.run(close_epochs(self._directory.directory()))
+            await self._writer.run(follow_members(self._directory.directory()))
             self._directories.compare()
         if self._directory_changed or self._more_feeds:
             self._links.open(self._now())
@@ -255,7 +256,8 @@ class Upkeep:
         """Finds when own alerts, and own entries of lists, are past their time."""
         until_ms = now_ms + AHEAD_MS
         with self._database.read() as conn:
-            self._alert_ends = alerts.next_end(conn, until_ms)
+            former = self._directory.directory().former_partners(self._node)
+            self._alert_ends = alerts.next_end(conn, until_ms, except_to=former)
             self._entry_ends = self._watchlists.next_end(conn, until_ms)
         self._look_at_ms = min([until_ms, *(end for end in (self._alert_ends, self._entry_ends) if end is not None)])
         self._ending.looked()
@@ -275,6 +277,14 @@ async def _repeated(step: Callable[[], Awaitable[None]]) -> None:
 def close_epochs(directory: Directory) -> CloseEpochsCommand:
     """Closes the feeds of earlier epochs than the directory's."""
     return CloseEpochsCommand(lambda origin: directory.feed_epoch(origin.publisher, origin.recipient))
+
+
+def follow_members(directory: Directory) -> FollowMembersCommand:
+    """Ends the feeds of former members, and opens those of members that are back."""
+    return FollowMembersCommand(
+        lambda origin: directory.why_no_member(origin.recipient) or directory.why_no_member(origin.publisher),
+        lambda origin: directory.feed_epoch(origin.publisher, origin.recipient),
+    )
 
 
 async def apply_held(held: HeldEntries) -> None:

@@ -105,7 +105,7 @@ class ProfileProjection(Projection):
             require_room(tx, key.profile, key.reporter)
         purpose = self._purpose_of_partners(tx, key, event)
         if key.kind != WITHDRAWN:
-            self._sharing.require(event, origin.publisher, origin.recipient, purpose, entry.committed_at)
+            self._sharing.require(event, origin.publisher, origin.recipient, purpose, entry.committed_at, recorded=True)
         self._take(tx, key, event, _Place(entry.committed_at, entry.feed.id, entry.index))
 
     def _purpose_of_partners(

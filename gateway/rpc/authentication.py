@@ -72,7 +72,8 @@ class PeerPort:
         if claimed.node == self.own_node:
             raise UnauthenticatedError(f"port: {claimed} claims to be this node itself")
         if claimed.node not in directory.nodes:
-            raise UnauthenticatedError(f"port: the directory names no node {claimed.node!r}")
+            former = directory.why_no_member(claimed.node)
+            raise UnauthenticatedError(f"port: {former or f'the directory names no node {claimed.node!r}'}")
         if directory.validity(now) is Validity.EXPIRED:
             raise UnauthenticatedError(f"port: version {directory.version} of the directory expired, grace and all")
         return Principal(PrincipalKind.PEER, claimed.node, "", frozenset(), fingerprint)
@@ -202,7 +203,7 @@ def _trusted(pem: bytes, node: str, directory: Directory, now: datetime) -> Auth
         return authenticate(
             pem,
             trust_domain=directory.federation,
-            ca_pems=directory.tls_ca_pems(node),
+            ca_pems=directory.own_ca_pems(node),  # the port has refused former partners
             revoked_fingerprints=directory.revoked_certificates,
             now=now,
         )

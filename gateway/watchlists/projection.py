@@ -81,7 +81,7 @@ class ListProjection(Projection):
     tables = (list_changes, list_entries, list_revisions, list_proposals, list_parts, list_copies, list_hits)
 
     def __init__(self, distribution: ListDistribution, *, directory: Callable[[], Directory]) -> None:
-        self._agreements = Agreements(directory)
+        self._agreements = Agreements(directory, recorded=True)
         self._directory = directory
         self._distribution = distribution
         # Progress read from the database when no work was left: memory outlives a failed commit.

@@ -24,11 +24,20 @@ class Desk:
 
     def __init__(self, node: PaperNode, person: str = PERSON) -> None:
         self.node, self.person = node, person
-        self._inbox = InboxQueries(node.database, clock=node.clock, sent_size=lambda _: 0)
-        self.cases = CaseQueries(node.database, clock=node.clock, persons=lambda _: {"wong": "Wong", "chan": "Chan"})
+        self._inbox = InboxQueries(node.database, clock=node.clock, sent_size=lambda _: 0, former=node.former_partners)
+        self.cases = CaseQueries(
+            node.database,
+            clock=node.clock,
+            persons=lambda _: {"wong": "Wong", "chan": "Chan"},
+            former=node.former_partners,
+        )
         self.planner = AlertSearchPlanner(node.database)
         self.related_alerts = RelatedAlerts(
-            node.database, names=self.planner.matching, clock=node.clock, sent_size=lambda _: 0
+            node.database,
+            names=self.planner.matching,
+            clock=node.clock,
+            sent_size=lambda _: 0,
+            former=node.former_partners,
         )
 
     def settle(self) -> None:

@@ -133,7 +133,7 @@ class PaperNode:
         )
         self.outgoing = Outgoing(self.database, writer=self.writer, trust=lambda: self.trust, clock=self.clock)
 
-        self.queries = AlertQueries(self.database, clock=self.clock, sent_size=lambda _: 0)
+        self.queries = AlertQueries(self.database, clock=self.clock, sent_size=lambda _: 0, former=self.former_partners)
         self.lists = Lists(
             federation=FEDERATION,
             node=self.name,
@@ -150,6 +150,9 @@ class PaperNode:
             expiry=self.expiry,
             clock=self.clock,
         )
+
+    def former_partners(self) -> frozenset[str]:
+        return self.trust.directory.former_partners(self.name)
 
     def settle(self) -> None:
         """Projects everything; afterwards projections are up to date."""

@@ -273,9 +273,8 @@ class Publisher:
         directory = self._directory()
         if recipient == self._node or recipient not in directory.nodes:
             known = ", ".join(sorted(set(directory.nodes) - {self._node}))
-            raise InvalidRequestError(
-                [Violation("recipients", "recipient.known", f"{recipient!r} isn't a partner; partners are: {known}")]
-            )
+            why = directory.why_no_member(recipient) or f"{recipient!r} isn't a partner"
+            raise InvalidRequestError([Violation("recipients", "recipient.known", f"{why}; partners are: {known}")])
         self._agreements.require(
             content,
             sender=self._node,

@@ -1,7 +1,7 @@
 """States of an alert's deadlines by one reader's clock: nobody has signed them.
 
-What the two sides have signed is the status in `AlertLife`. That a time has passed is what one clock says, so it stays
-beside the status and never changes it.
+What the two sides have signed is the status in `AlertLife`. That a time has passed is what one clock says, and that
+the partner has left what one node's directory says, so both stay beside the status and never change it.
 """
 
 from __future__ import annotations
@@ -30,22 +30,29 @@ class Deadlines:
         reply: of the recipient's reply.
         answers: of the questions that each side must answer; overdue when one of them is.
         expired_by_clock: the validity has passed, and no step has ended the alert.
+        partner_left: no step can end it: the other side, or the reader's, is no member any more.
     """
 
     reply: DeadlineState
     answers: Mapping[Side, DeadlineState]
     expired_by_clock: bool
+    partner_left: bool = False
 
 
-def deadlines(life: AlertLife, now_unix_ms: int) -> Deadlines:
-    """States of a life's deadlines. After its end, or its validity by this clock, there is none."""
+def deadlines(life: AlertLife, now_unix_ms: int, *, has_left: bool) -> Deadlines:
+    """States of a life's deadlines. After its end, its validity by this clock, or the partner's leaving there is none.
+
+    Args:
+        has_left: whether the other side is a former partner.
+    """
     expired = life.is_due_to_expire(now_unix_ms)
-    ended = expired or life.status.is_terminal
+    partner_left = has_left and not life.status.is_terminal
+    ended = expired or partner_left or life.status.is_terminal
     reply = deadline_state(life.reply_by_unix_ms, now_unix_ms, met=life.is_replied)
     answers = {side: deadline_state(life.answer_due_unix_ms(side), now_unix_ms) for side in Side}
     if ended:
         reply, answers = DeadlineState.NONE, dict.fromkeys(Side, DeadlineState.NONE)
-    return Deadlines(reply, answers, expired)
+    return Deadlines(reply, answers, expired, partner_left)
 
 
 def deadline_state(deadline_unix_ms: int | None, now_unix_ms: int, *, met: bool = False) -> DeadlineState:

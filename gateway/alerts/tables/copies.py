@@ -45,7 +45,6 @@ _PAST_VALIDITY = and_(
 )
 """Own open copies past their valid-until time."""
 
-_NEXT_END = Prepared(select(alerts.c.open_until).where(_PAST_VALIDITY).order_by(alerts.c.open_until).limit(1))
 _REPLACE = Prepared(
     update(alerts)
     .where(
@@ -84,6 +83,11 @@ class AlertRow:
     last_feed_id: int
     finding_feed_id: int = 0
     finding_idx: int = 0
+
+    @property
+    def partner(self) -> str:
+        """The other side's node."""
+        return self.key.recipient if self.direction == "out" else self.key.publisher
 
 
 def find(conn: Connection, keys: Collection[AlertKey]) -> dict[AlertKey, AlertRow]:
@@ -210,9 +214,13 @@ def due_to_expire(conn: Connection, now_ms: int, limit: int, *, except_to: Colle
     return [AlertKey(*row) for row in rows]
 
 
-def next_end(conn: Connection, before_ms: int) -> int | None:
-    """The earliest valid-until time of own open copies up to a time, in milliseconds since 1970; None for none."""
-    end: int | None = _NEXT_END(conn, now=before_ms).scalar_one_or_none()
+def next_end(conn: Connection, before_ms: int, *, except_to: Collection[str] = ()) -> int | None:
+    """The earliest valid-until time of own open copies up to a time, except to some recipients; None for none.
+
+    In milliseconds since 1970.
+    """
+    query = select(alerts.c.open_until).where(_PAST_VALIDITY, alerts.c.recipient.not_in(except_to))
+    end: int | None = conn.execute(query.order_by(alerts.c.open_until).limit(1), {"now": before_ms}).scalar()
     return end
 
 

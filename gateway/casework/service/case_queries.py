@@ -21,6 +21,7 @@ from gateway.casework.service.messages import (
 from gateway.casework.tables import acknowledgements, cases, inbox, views
 from gateway.casework.tables import progress as casework_progress
 from gateway.casework.tables.cases import AlertId
+from gateway.casework.tables.inbox import InboxCriteria
 from gateway.db.database import Database
 from gateway.errors import NotFoundError, PositionUnknownError
 from gateway.feed.service.writing.transaction import Clock
@@ -60,10 +61,19 @@ class _Change:
 class CaseQueries:
     """Reads casework. Thread-safe."""
 
-    def __init__(self, database: Database, *, clock: Clock, persons: ListPersons) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        clock: Clock,
+        persons: ListPersons,
+        former: Callable[[], frozenset[str]] = frozenset,
+    ) -> None:
+        """`former`: partners with which nothing is exchanged any more."""
         self._database = database
         self._clock = clock
         self._persons = persons
+        self._former = former
 
     def case(self, alert: alert_pb2.AlertReference, *, person: str) -> service.GetCaseResponse:
         """Assignment, notes and log of an alert; raises NotFoundError."""
@@ -93,13 +103,13 @@ class CaseQueries:
 
     def colleagues(self, person: str) -> service.ListColleaguesResponse:
         """Persons whom alerts can be assigned to, and those who have some, with the load of each."""
-        now = self._clock()
+        criteria = InboxCriteria(self._clock(), former=self._former())
         with self._database.read() as conn:
             names = dict(self._persons(conn))
             assigned = cases.assignees(conn, MOST_ASSIGNED)
             for one in (person, *assigned):
                 names.setdefault(one, one)
-            loads = {one: _load_of(conn, ids[:MOST_WANTED], now) for one, ids in assigned.items()}
+            loads = {one: _load_of(conn, ids[:MOST_WANTED], criteria) for one, ids in assigned.items()}
         response = service.ListColleaguesResponse()
         for one, shown in sorted(names.items(), key=lambda item: (item[1].casefold(), item[0])):
             colleague = response.colleagues.add(person=one, display_name=shown)
@@ -169,11 +179,12 @@ def _steps_after(conn: Connection, position: int, changes: dict[AlertId, _Change
     return position if len(rows) == events.AT_ONCE else max(position, listed)
 
 
-def _load_of(conn: Connection, alert_ids: Collection[str], now_ms: int) -> service.Colleague:
+def _load_of(conn: Connection, alert_ids: Collection[str], criteria: InboxCriteria) -> service.Colleague:
     """How many alerts of these want action, and how soon; an alert counts once, by its most urgent copy."""
     urgent: set[AlertId] = set()
     due_at: dict[AlertId, float] = {}
-    for item in inbox.of_alerts(conn, alert_ids):
+    now_ms = criteria.now
+    for item in inbox.of_alerts(conn, alert_ids, criteria):
         if inbox.place_of(item, now_ms).urgency.group is UrgencyGroup.REST:
             continue
         alert = item.publisher, item.alert_id

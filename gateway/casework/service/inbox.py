@@ -7,7 +7,7 @@ index. Both ways have one order.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -113,11 +113,19 @@ class _List:
 class InboxQueries:
     """Reads the inbox. Thread-safe."""
 
-    def __init__(self, database: Database, *, clock: Clock, sent_size: SentSize) -> None:
-        """`clock`: for deadlines, whose states are this reader's alone."""
+    def __init__(
+        self,
+        database: Database,
+        *,
+        clock: Clock,
+        sent_size: SentSize,
+        former: Callable[[], frozenset[str]] = frozenset,
+    ) -> None:
+        """`clock` and `former` partners: for deadlines, whose states are this reader's alone."""
         self._database = database
         self._clock = clock
         self._sent_size = sent_size
+        self._former = former
 
     def list(
         self, request: service.ListInboxRequest, *, person: str, plan: AlertSearchPlan | None
@@ -133,11 +141,13 @@ class InboxQueries:
         place = None if token is None else _place(token)
         limit = page_size(request.page_size)
         with self._database.read() as conn:
-            listed = _listed(conn, request.filter, person, plan, now, order=request.order)
+            criteria = criteria_of(request.filter, now, self._former())
+            listed = _listed(conn, request.filter, person, plan, criteria, order=request.order)
             found = _read(conn, listed.items(conn, place, limit + 1))
-            maker = InboxRowMaker(conn, Deliveries(conn, self._sent_size), person=person, now_ms=now, plan=plan)
+            deliveries = Deliveries(conn, self._sent_size)
+            maker = InboxRowMaker(conn, deliveries, person=person, criteria=criteria, plan=plan)
             page = page_of(found, maker.row, limit=limit)
-            unsent = self._unsent(conn, maker, person) if token is None else []
+            unsent = self._unsent(conn, maker, person, criteria) if token is None else []
             response = service.ListInboxResponse(rows=maker.decorated(page.messages), unsent=unsent)
             if request.with_facets:
                 _count(conn, listed, response)
@@ -147,12 +157,14 @@ class InboxQueries:
             response.next_page_token = encode_page_token(_token(last, now), asked)
         return response
 
-    def _unsent(self, conn: Connection, maker: InboxRowMaker, person: str) -> Sequence[service.InboxRow]:
+    def _unsent(
+        self, conn: Connection, maker: InboxRowMaker, person: str, criteria: InboxCriteria
+    ) -> Sequence[service.InboxRow]:
         """Alerts whose acknowledgement by a person wasn't sent."""
         refused = [row.alert for row in acknowledgements.refused_of(conn, person, MOST_UNSENT)]
         if not refused:
             return []
-        items = inbox.of_alerts(conn, cases.alert_ids_of(refused))
+        items = inbox.of_alerts(conn, cases.alert_ids_of(refused), criteria)
         found = _read(conn, (item for item in items if (item.publisher, item.alert_id) in refused))
         rows = sorted(map(maker.row, found), key=lambda row: refused.index(alert_of(row)))
         return maker.decorated(rows)
@@ -165,7 +177,8 @@ class InboxQueries:
         response = service.CountInboxResponse()
         with self._database.read() as conn:
             for filter, plan in asked:
-                total, more = _listed(conn, filter, person, plan, now).count(conn)
+                criteria = criteria_of(filter, now, self._former())
+                total, more = _listed(conn, filter, person, plan, criteria).count(conn)
                 response.counts.add(total=min(total, MOST_COUNTED), more_than_total=more or total > MOST_COUNTED)
         return response
 
@@ -175,17 +188,16 @@ def _listed(
     asked: service.InboxFilter,
     person: str,
     plan: AlertSearchPlan | None,
-    now: int,
+    criteria: InboxCriteria,
     *,
     order: service.InboxOrder.ValueType = service.INBOX_ORDER_UNSPECIFIED,
 ) -> _List:
-    criteria = criteria_of(asked, now)
     newest_first = order == service.INBOX_ORDER_NEWEST
     named, more = named_alerts(conn, asked, person, plan)
     if named is None:
         return _List(criteria, newest_first, None)
     ids = cases.alert_ids_of(named)
-    items = [item for item in inbox.of_alerts(conn, ids) if (item.publisher, item.alert_id) in named]
+    items = [item for item in inbox.of_alerts(conn, ids, criteria) if (item.publisher, item.alert_id) in named]
     if criteria.unassigned:
         assigned = cases.assignments(conn, ids)
         items = [item for item in items if (item.publisher, item.alert_id) not in assigned]
@@ -197,8 +209,8 @@ def alert_of(row: service.InboxRow) -> AlertId:
     return row.summary.alert.publisher, row.summary.alert.id
 
 
-def criteria_of(asked: service.InboxFilter, now_ms: int) -> InboxCriteria:
-    """A filter's conditions without those that name alerts."""
+def criteria_of(asked: service.InboxFilter, now_ms: int, former: frozenset[str]) -> InboxCriteria:
+    """A filter's conditions without those that name alerts; `former`: former partners."""
     scope = asked.scope
     if scope == service.INBOX_SCOPE_UNSPECIFIED:
         scope = service.INBOX_SCOPE_ALL if asked.text.strip() else service.INBOX_SCOPE_WANTED
@@ -218,6 +230,7 @@ def criteria_of(asked: service.InboxFilter, now_ms: int) -> InboxCriteria:
         overdue=asked.overdue,
         due_until=now_ms + asked.due_within_minutes * _MINUTE_MS if asked.due_within_minutes else 0,
         unassigned=asked.assignees == service.ASSIGNEE_SCOPE_NOBODY,
+        former=former,
     )
 
 

@@ -75,7 +75,17 @@ class _FoundThings(NamedTuple):
 class RelatedAlerts:
     """Looks for related alerts. Thread-safe."""
 
-    def __init__(self, database: Database, *, names: MatchNames, clock: Clock, sent_size: SentSize) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        names: MatchNames,
+        clock: Clock,
+        sent_size: SentSize,
+        former: Callable[[], frozenset[str]] = frozenset,
+    ) -> None:
+        """`former`: partners with which nothing is exchanged any more."""
+        self._former = former
         self._database = database
         self._names = names
         self._clock = clock
@@ -96,11 +106,11 @@ class RelatedAlerts:
         with self._database.read() as conn:
             found = _found(conn, things)
             candidates = _candidates(conn, found.docs[:MOST_CANDIDATES], things, except_for=(publisher, alert_id))
-            deliveries, now = Deliveries(conn, self._sent_size), self._clock()
+            deliveries, now, former = Deliveries(conn, self._sent_size), self._clock(), self._former()
 
             def message(found: _Candidate) -> service.RelatedAlert:
                 return service.RelatedAlert(
-                    summary=summary_of(deliveries, now, (found.row, found.payload)),
+                    summary=summary_of(deliveries, now, former, (found.row, found.payload)),
                     shared=[
                         service.SharedThing(field=field, value=value)  # type: ignore[arg-type]
                         for (field, _), value in list(found.shared.items())[:MOST_SHARED]

@@ -20,7 +20,7 @@ from gateway.casework.rules.words import compact, folded
 from gateway.casework.service.messages import acknowledgement_message, assignment_message
 from gateway.casework.service.search_plan import SHORTEST_BEGINNING, AlertSearchPlan
 from gateway.casework.tables import acknowledgements, cases
-from gateway.casework.tables.inbox import InboxItem, place_of
+from gateway.casework.tables.inbox import InboxCriteria, InboxItem, place_of
 from gateway.contract.findings import finding_of
 from gateway.contract.identification.shipment_keys import name_key
 from gateway.contract.messages import to_timestamp
@@ -51,12 +51,19 @@ class InboxRowMaker:
     """Makes the rows of one page in one snapshot."""
 
     def __init__(
-        self, conn: Connection, deliveries: Deliveries, *, person: str, now_ms: int, plan: AlertSearchPlan | None
+        self,
+        conn: Connection,
+        deliveries: Deliveries,
+        *,
+        person: str,
+        criteria: InboxCriteria,
+        plan: AlertSearchPlan | None,
     ) -> None:
         self._conn = conn
         self._deliveries = deliveries
         self._person = person
-        self._now = now_ms
+        self._now = criteria.now
+        self._former = criteria.former
         self._plan = plan
         self._with_finding: set[str] = set()
 
@@ -65,9 +72,9 @@ class InboxRowMaker:
         item, copy, payload = found
         is_own = item.direction == "out"
         life = copy.life
-        expired = life.is_due_to_expire(self._now)
-        wanted = () if expired else required_actions(life, Side.PUBLISHER if is_own else Side.RECIPIENT)
-        summary = summary_of(self._deliveries, self._now, (copy, payload))
+        is_over = life.is_due_to_expire(self._now) or item.partner in self._former
+        wanted = () if is_over else required_actions(life, Side.PUBLISHER if is_own else Side.RECIPIENT)
+        summary = summary_of(self._deliveries, self._now, self._former, (copy, payload))
         if copy.finding_feed_id:
             self._with_finding.add(item.alert_id)
         row = service.InboxRow(

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -94,6 +94,7 @@ class InboxCriteria:
         actions: flags, any of which is wanted.
         due_until: deadline at the latest; 0: any.
         unassigned: only alerts that are nobody's.
+        former: former partners: alerts from and to them have ended, whatever their validity.
     """
 
     now: int
@@ -108,6 +109,16 @@ class InboxCriteria:
     overdue: bool = False
     due_until: int = 0
     unassigned: bool = False
+    former: frozenset[str] = frozenset()
+
+    def item(self, row: Iterable[Any]) -> InboxItem:
+        """An item as read; one of a former partner has ended."""
+        item = InboxItem(*row)
+        return item._replace(open_until=0) if item.partner in self.former else item
+
+    def valid(self) -> ColumnElement[bool]:
+        """Items that no step, no clock and no partner's leaving has ended."""
+        return and_(_C.open_until > self.now, *([_C.partner.not_in(self.former)] if self.former else []))
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """For statements on `inbox_items`, without scope."""
@@ -123,14 +134,14 @@ class InboxCriteria:
             found.append(_C.wanted.op("&")(self.actions) > 0)
         if self.overdue or self.due_until:
             until = min(filter(None, (self.now - 1 if self.overdue else 0, self.due_until)))
-            found.append(and_(_HAS_DUE, _C.due_at <= until, _IS_WANTED, _C.open_until > self.now))
+            found.append(and_(_HAS_DUE, _C.due_at <= until, _IS_WANTED, self.valid()))
         if self.unassigned:
             of_alert = (case_assignments.c.alert_id == _C.alert_id, case_assignments.c.publisher == _C.publisher)
             found.append(~select(literal_column("1")).select_from(case_assignments).where(*of_alert).exists())
         return found
 
     def matches(self, item: InboxItem) -> bool:
-        """The same of an item, with scope; without `unassigned`."""
+        """The same of an item that `item` has read, with scope; without `unassigned`."""
         wants = item.wanted > 0 and item.open_until > self.now
         due = item.due_at if wants else 0
         return (
@@ -153,9 +164,9 @@ def put(conn: Connection, items: Sequence[InboxItem]) -> None:
     insert_rows(conn, inbox_items, _COLUMNS, sorted(items))
 
 
-def of_alerts(conn: Connection, alert_ids: Collection[str]) -> list[InboxItem]:
-    """Items of alerts."""
-    return [InboxItem(*row) for row in _OF_ALERTS(conn, alert_ids)] if alert_ids else []
+def of_alerts(conn: Connection, alert_ids: Collection[str], criteria: InboxCriteria) -> list[InboxItem]:
+    """Items of alerts, as the criteria read them; they needn't match."""
+    return [criteria.item(row) for row in _OF_ALERTS(conn, alert_ids)] if alert_ids else []
 
 
 def place_of(item: InboxItem, now_ms: int) -> InboxPlace:
@@ -196,7 +207,7 @@ def by_urgency(
             continue
         walk = walk_of(segment, criteria, after if segment == begin else None, left)
         for row in conn.execute(walk) if walk is not None else ():
-            yield InboxItem(*row)
+            yield criteria.item(row)
             left -= 1
 
 
@@ -206,7 +217,7 @@ def newest(conn: Connection, criteria: InboxCriteria, *, before: InboxKey | None
     if before is not None:
         conditions.append(tuple_(*_KEY) < tuple_(*before))
     query = select(inbox_items).where(*conditions).order_by(*(column.desc() for column in _KEY)).limit(limit)
-    yield from (InboxItem(*row) for row in conn.execute(query))
+    yield from (criteria.item(row) for row in conn.execute(query))
 
 
 def walk_of(
@@ -219,7 +230,7 @@ def walk_of(
     if group is UrgencyGroup.LATER and (criteria.overdue or criteria.due_until):
         return None
     soon = criteria.now + SOON_MS
-    conditions = [*criteria.conditions(), _IS_WANTED, _C.open_until > criteria.now]
+    conditions = [*criteria.conditions(), _IS_WANTED, criteria.valid()]
     if leading == FIRST_PRIORITY:
         return _walk(_C.act_by, [*conditions, _IS_FIRST], after, limit)
     if group is UrgencyGroup.NOW:
@@ -241,7 +252,8 @@ def _walk(
 
 def _rest(criteria: InboxCriteria, after: InboxPlace | None, limit: int) -> Select[Any]:
     conditions = criteria.conditions() + _scope(criteria)
-    conditions.append(or_(_C.wanted == 0, _C.open_until <= criteria.now))
+    left = [_C.partner.in_(criteria.former)] if criteria.former else []
+    conditions.append(or_(_C.wanted == 0, _C.open_until <= criteria.now, *left))
     if after is not None:
         conditions.append(tuple_(*_KEY) < tuple_(*after.key))
     return select(inbox_items).where(*conditions).order_by(*(column.desc() for column in _KEY)).limit(limit)
@@ -249,8 +261,10 @@ def _rest(criteria: InboxCriteria, after: InboxPlace | None, limit: int) -> Sele
 
 def _scope(criteria: InboxCriteria) -> list[ColumnElement[bool]]:
     if criteria.wanted_only:
-        return [_IS_WANTED, _C.open_until > criteria.now]
-    return [_IS_OPEN] if criteria.open_only else []
+        return [_IS_WANTED, criteria.valid()]
+    if not criteria.open_only:
+        return []
+    return [_IS_OPEN, _C.partner.not_in(criteria.former)] if criteria.former else [_IS_OPEN]
 
 
 def number_of(conn: Connection, criteria: InboxCriteria, most: int) -> int:
@@ -287,16 +301,17 @@ def facet_rows(conn: Connection, criteria: InboxCriteria, most: int) -> list[Fac
         chosen = select(*columns, _C.open_until).where(*where).limit(left)
         if criteria.wanted_only:
             chosen = chosen.order_by(orders[number])
-        rows += _grouped(conn, chosen, criteria.now)
+        rows += _grouped(conn, chosen, criteria)
         left = most - sum(row.items for row in rows)
         if left <= 0:
             break
     return rows
 
 
-def _grouped(conn: Connection, chosen: Select[Any], now: int) -> list[FacetRow]:
-    c = chosen.subquery()
-    wants = and_(c.c.wanted > 0, c.c.open_until > now)
+def _grouped(conn: Connection, chosen: Select[Any], criteria: InboxCriteria) -> list[FacetRow]:
+    c, now = chosen.subquery(), criteria.now
+    left = [c.c.partner.not_in(criteria.former)] if criteria.former else []
+    wants = and_(c.c.wanted > 0, c.c.open_until > now, *left)
     overdue = and_(wants, c.c.due_at > 0, c.c.due_at < now)
     assigned = case_assignments
     joined = c.outerjoin(assigned, and_(assigned.c.alert_id == c.c.alert_id, assigned.c.publisher == c.c.publisher))

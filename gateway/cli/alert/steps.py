@@ -72,8 +72,10 @@ def delivery_row(delivery: AlertDelivery) -> tuple[object, ...]:
 
 
 def status_text(status: AlertStatus.ValueType, deadlines: AlertDeadlines) -> str:
-    """The signed status, and whether the validity is over by the gateway's clock, which nobody has signed."""
+    """The signed status, and what nobody has signed: the partner left, or the validity is over by this clock."""
     word = word_of(AlertStatus, status)
+    if deadlines.partner_left:
+        return _("{status}, the partner left", status=word)
     return _("{status}, past validity", status=word) if deadlines.expired_by_clock else word
 
 

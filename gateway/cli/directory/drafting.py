@@ -14,7 +14,7 @@ import typer
 from gateway.cli.clock import now
 from gateway.cli.directory.allowed import agreements_json, print_allowed
 from gateway.cli.directory.files import open_directory, read_terms
-from gateway.cli.directory.tables import print_differences
+from gateway.cli.directory.tables import print_differences, removal_sentences
 from gateway.cli.files import naming, read_input, write_output
 from gateway.cli.keys.tokens import PublicKeyFile
 from gateway.cli.output import JsonOption, Output, reports_errors
@@ -45,6 +45,7 @@ from gateway.trust.service.directory_drafts import (
     draft_directory,
     next_version,
 )
+from gateway.trust.service.directory_drafts import remove_member as without_member
 from gateway.trust.service.trial_federation import key_record
 
 DirectoryFile = Annotated[Path, typer.Argument(metavar="FILE", help=_("A draft or a signed note."))]
@@ -260,7 +261,49 @@ def renew(
     if terms is not None:
         until = _after(now(), days + made.grace_days)
         agreements = read_terms(read_input(terms), valid_from=now(), valid_until=until)
-        made = replace(made, agreements=agreements)
+        ended = (one for one in made.agreements if one not in previous.agreements)  # of former members that are back
+        made = replace(made, agreements=tuple(sorted((*agreements, *ended), key=lambda one: one.id)))
+    write_draft(out, made, as_json, previous=previous)
+
+
+@reports_errors
+def remove_member(
+    file: DirectoryFile,
+    node: Annotated[str, typer.Argument(help=_("The node that leaves, e.g. mo."))],
+    *,
+    out: OutFile,
+    threshold: Annotated[
+        int | None, typer.Option(help=_("Authorities that must sign from then on; without it as before."), min=1)
+    ] = None,
+    keys_until: Annotated[
+        str,
+        typer.Option(
+            help=_(
+                "Until when signatures by its keys count, RFC 3339 or a span from now: by then every node has to have "
+                "this version of the directory."
+            )
+        ),
+    ] = "14d",
+    as_json: JsonOption = False,
+) -> None:
+    """Draft the next version without a member, its authority and its agreements; nothing else changes.
+
+    From when it is in force, its connections are refused, and nothing is published to it. What it sent stays, and
+    evidence of that still verifies: its keys stand on among the former members. It comes back by `gateway directory
+    renew` with its card and new terms.
+
+    \b
+    Example:
+      gateway directory remove-member directory.note mo --out directory-2.json
+    """
+    previous = open_directory(file).directory
+    made = without_member(
+        previous,
+        node,
+        issued_at=now(),
+        keys_until=instant(keys_until, "--keys-until").astimezone(UTC),
+        threshold=threshold,
+    )
     write_draft(out, made, as_json, previous=previous)
 
 
@@ -292,6 +335,7 @@ def write_draft(
             N_("Authorities"): sorted(directory.authorities),
             N_("Expires"): directory.expires_at,
             **({N_("Revoked"): list(revoked)} if revoked else {}),
+            **({N_("Ends"): ended} if (ended := list(removal_sentences(previous, directory))) else {}),
             **({N_("Agreements"): agreements_json(directory)} if as_json else {}),
         },
     )

@@ -177,7 +177,7 @@ def key_names(directory: Directory, public_key: bytes, since: datetime) -> Itera
     """Whose key it is and what for, and from when on it doesn't count."""
     shown = base64.b64encode(public_key).decode()
     from_then_on = format_time(since)
-    for name, node in directory.nodes.items():
+    for name, node in directory.signers().items():
         if public_key in {record.public_key for record in node.log_keys}:
             yield _("log key of {node}, from {time} on: {key}", node=name, time=from_then_on, key=shown)
         if public_key in {record.public_key for record in node.cosign_keys}:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from gateway.cli.directory.allowed import print_allowed
 from gateway.cli.directory.files import OpenedDirectory
 from gateway.cli.output import Output, to_json
-from gateway.translation.messages import N_, marked
+from gateway.contract.json_document import format_time
+from gateway.translation.messages import N_, marked, ngettext
 from gateway.translation.messages import gettext as _
 from gateway.trust.codec.directory import encode_directory
 from gateway.trust.rules.directory import Directory, FederationNode, KeyAlgorithm, KeyRecord
-from gateway.trust.service.directory_drafts import differences, dropped_cas
+from gateway.trust.service.directory_drafts import differences, dropped_cas, removals
 from gateway.trust.service.owner_revocations import Outstanding
 
 
@@ -86,6 +87,8 @@ def print_differences(output: Output, before: Directory, after: Directory) -> No
         output.line(_("No differences."))
     if rows or output.as_json:
         output.table(_("Differences"), marked("Path", "Before", "After"), rows)
+    for sentence in removal_sentences(before, after):
+        output.warning(sentence)
     for node, ca in dropped_cas(before, after):
         output.warning(
             _(
@@ -95,6 +98,20 @@ def print_differences(output: Output, before: Directory, after: Directory) -> No
                 subject=ca.subject,
                 fingerprint=ca.fingerprint_sha256[:16],
             )
+        )
+
+
+def removal_sentences(before: Directory | None, after: Directory) -> Iterator[str]:
+    """What ends with each member that a version leaves out; nothing without a version before."""
+    for removal in removals(before, after) if before is not None else ():
+        yield ngettext(
+            "{node} is no member any more: its feeds end, and {number} agreement ends; signatures by its keys count "
+            "until {until}",
+            "{node} is no member any more: its feeds end, and {number} agreements end; signatures by its keys count "
+            "until {until}",
+            removal.agreements,
+            node=removal.node,
+            until=format_time(removal.keys_until) if removal.keys_until else _("this version"),
         )
 
 

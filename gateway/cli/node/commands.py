@@ -70,6 +70,16 @@ def _print_status(output: Output, state: GetNodeStatusResponse) -> None:
         N_("Position"): state.position,
         N_("Projected"): state.projected_position,
     }
+    if state.former_members:
+        facts[N_("Former members")] = "; ".join(
+            _(
+                "{node}, since version {version} ({time})",
+                node=former.node,
+                version=former.version,
+                time=shown_time(former, "removed_at"),
+            )
+            for former in state.former_members
+        )
     if state.history.recorded or state.history.holds:
         facts[N_("Shipment records")] = _(
             "{recorded}, indexed {indexed}", recorded=state.history.recorded, indexed=state.history.findable

@@ -142,6 +142,8 @@ def show(
         }
         if response.expired_by_clock:
             facts[N_("Validity")] = _("over by this gateway's clock; its publisher hasn't said here that it ended")
+        if response.publisher_left:
+            facts[N_("Publisher")] = _("no member any more: the entry is screened against until its validity ends")
         output.facts(_("Entry {title}", title=title), {**facts, **content_facts(response.entry.content)})
     else:
         output.line(_("Entry {title} has ended: it is in no list of this node any more.", title=title))

@@ -318,7 +318,7 @@ def _readme(directory: Directory, claimed: ClaimedAnswer, parts: AnswerParts, fo
 def _vkey(directory: Directory, node: str, name: str, note: bytes) -> str:
     """The directory's key for a note's signature; verified elsewhere."""
     signatures = parse_note(note).signatures
-    known = directory.nodes.get(node)
+    known = directory.signers().get(node)
     keys = [] if known is None else [Verifier(name, record.public_key) for record in of_algorithm(known.log_keys)]
     return next((key.to_vkey() for key in keys if key.key_id == signatures[0].key_id), _UNNAMED)
 

@@ -127,7 +127,7 @@ def _event_line(folder: str, claimed: ClaimedEntry) -> str:
 def _vkeys(directory: Directory, claimed: ClaimedEntry, *, receipt: bool) -> str:
     """The directory's keys for the log's or the recipient's signature lines, a line each; verified elsewhere."""
     origin = claimed.origin
-    publisher, recipient = directory.nodes.get(origin.publisher), directory.nodes.get(origin.recipient)
+    publisher, recipient = directory.signers().get(origin.publisher), directory.signers().get(origin.recipient)
     signed = [
         signature.key_id
         for signature in parse_note(claimed.proof.checkpoint_note).signatures

@@ -136,7 +136,7 @@ def _require_parties(claimed: ClaimedAnswer, trust: TrustedDirectory) -> None:
     if query.federation != trust.federation:
         raise VerificationError(f"the question is of {query.federation}, the trusted directory of {trust.federation}")
     for node in (query.asker, query.answerer):
-        trust.directory.node(node)
+        trust.directory.signer(node)
 
 
 def _require_note(claimed: ClaimedAnswer, parts: AnswerParts, trust: TrustedDirectory) -> None:
@@ -150,7 +150,7 @@ def _require_note(claimed: ClaimedAnswer, parts: AnswerParts, trust: TrustedDire
 
 def _keys(directory: Directory, node: str, at: datetime) -> list[bytes]:
     """Log keys that count for a self-stated time."""
-    records = of_algorithm(directory.node(node).log_keys)
+    records = of_algorithm(directory.signer(node).log_keys)
     return [record.public_key for record in records if record.usable(at) and record.revoked_at is None]
 
 

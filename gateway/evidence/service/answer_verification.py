@@ -69,7 +69,7 @@ def _verify_row(row: AnswerRow, trust: TrustedDirectory, stored: list[tuple[int,
         raise VerificationError(f"the question is another one, {query.query_id}")
     origin = question_origin(query.federation, query.asker, query.answerer)
     keys = {
-        node: [key.public_key for key in of_algorithm(trust.directory.node(node).log_keys)]
+        node: [key.public_key for key in of_algorithm(trust.directory.signer(node).log_keys)]
         for node in (query.asker, query.answerer)
     }
     noted = open_question(row.note, tuple(Verifier(origin, key) for key in keys[query.asker]), origin)

@@ -322,7 +322,7 @@ def _log_verifiers(claimed: ClaimedEntry, trust: TrustedDirectory) -> Sequence[V
     if claimed.received_at is not None:
         return trust.log_verifiers(origin, claimed.received_at)
     usable = trust.log_verifiers(origin, claimed.recorded_at)
-    node = trust.directory.nodes.get(origin.publisher)
+    node = trust.directory.signers().get(origin.publisher)
     revoked = {record.public_key for record in node.log_keys if record.revoked_at} if node else set()
     return [verifier for verifier in usable if verifier.public_key not in revoked]
 

@@ -133,7 +133,7 @@ def _signed(
     """What a receipts key of the recipient has signed that counts for the time that is signed with it."""
     name = receipts_key_name(trust.federation, origin.recipient)
     refusal: GatewayError | None = None
-    for record in of_algorithm(trust.directory.node(origin.recipient).cosign_keys):
+    for record in of_algorithm(trust.directory.signer(origin.recipient).cosign_keys):
         try:
             found = verified(Verifier(name, record.public_key, SignatureType.COSIGNATURE))
         except GatewayError as error:

@@ -88,6 +88,6 @@ def verify_extension(
 
 
 def _unrevoked_keys(trust: TrustedDirectory, origin: FeedOrigin) -> list[Verifier]:
-    records = trust.directory.node(origin.publisher).log_keys
+    records = trust.directory.signer(origin.publisher).log_keys
     revoked = {record.public_key for record in records if record.revoked_at}
     return [key for key in trust.every_log_verifier(origin) if key.public_key not in revoked]

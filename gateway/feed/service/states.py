@@ -143,6 +143,50 @@ class CloseEpochsCommand:
         return closed
 
 
+class FollowMembersCommand:
+    """Closes feeds to and from former members, and opens them again once these are back.
+
+    A feed in quarantine or with two histories keeps that state, and what proves it. One that opens again is compared
+    with the marks before anything is appended; in a later epoch it stays closed.
+    """
+
+    weight = 1
+
+    def __init__(self, why_no_member: Callable[[FeedOrigin], str], epoch_of: Callable[[FeedOrigin], int]) -> None:
+        """`why_no_member`: a sentence for a feed of which one node is a former member; empty for others."""
+        self._why_no_member = why_no_member
+        self._epoch_of = epoch_of
+
+    def execute(self, tx: Transaction) -> None:
+        for feed in feeds.list_all(tx.conn):
+            if feed.origin.channel in KEPT or feed.origin.epoch < self._epoch_of(feed.origin):
+                continue
+            reason = self._why_no_member(feed.origin)
+            if reason and feed.state in (FeedState.ACTIVE, FeedState.BEHIND):
+                feeds.set_state(tx.conn, feed.id, FeedState.CLOSED, reason=reason, since=tx.now_ms)
+                log.warning("feed %s is closed at %d: %s", feed.origin, feed.size, reason)
+            elif not reason and feed.state is FeedState.CLOSED:
+                self._open_again(tx, feed)
+            else:
+                continue
+            tx.touched.add(feed.origin)
+
+    def _open_again(self, tx: Transaction, feed: Feed) -> None:
+        state, reason = FeedState.ACTIVE, ""
+        if feed.direction == "out":
+            obstacle = tx.history.obstacle(tx.conn, feed) if tx.history is not None else None
+            if obstacle is not None:
+                state, reason = obstacle.state, obstacle.reason
+            elif tx.history is not None and feed.origin in tx.history.marks.state.unasked:
+                state, reason = FeedState.BEHIND, UNCOMPARED
+            elif feed.waiting:
+                state, reason = FeedState.BEHIND, waiting_reason(feed)
+            else:
+                _project_unanswered(tx, feed)
+        feeds.set_state(tx.conn, feed.id, state, reason=reason, since=tx.now_ms)
+        log.warning("feed %s is open again at %d: %s", feed.origin, feed.size, reason or "its nodes are members")
+
+
 class DeclareNewCommand:
     """Takes an operator's word that nothing was ever published on own feeds; the result is the feeds it unblocked.
 

@@ -106,7 +106,7 @@ class FeedState(StrEnum):
     BEHIND = "behind"
     FORKED = "forked"
     CLOSED = "closed"
-    """It goes on in a later epoch."""
+    """It goes on in a later epoch, or one of its nodes is no member any more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -342,7 +342,11 @@ class HistoryFanout:
             InvalidRequestError: a node is no partner.
         """
         now = datetime.fromtimestamp(self._clock() / 1000, UTC)
-        partners = self._trust().directory.partners(self._node, now)
+        directory = self._trust().directory
+        partners = directory.partners(self._node, now)
+        former = [sentence for name in sorted(set(named)) if (sentence := directory.why_no_member(name))]
+        if former:
+            raise InvalidRequestError([Violation("nodes", "nodes.known", "; ".join(former))])
         if unknown := sorted(set(named) - partners - {self._node}):
             raise InvalidRequestError(
                 [

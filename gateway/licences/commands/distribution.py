@@ -31,6 +31,8 @@ class LicenceDistribution:
     def advance(self, tx: Transaction) -> bool:
         """Takes a step for the first partner that may get something; True if it did."""
         for partner, purpose in acts.dues.pairs(tx.conn):
+            if partner not in self._sharing.partners():
+                continue
             if purpose and not self._sharing.shares(self._sharing.node, partner, purpose, tx.now_ms):
                 continue
             feed = feeds.find(tx.conn, self._sharing.feed_to(partner))

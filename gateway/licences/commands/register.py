@@ -31,7 +31,12 @@ class LicenceSharing:
     def __init__(self, *, node: str, directory: Callable[[], Directory]) -> None:
         self.node = node
         self.agreements = Agreements(directory)
+        self.recorded = Agreements(directory, recorded=True)
         self._directory = directory
+
+    def partners(self) -> frozenset[str]:
+        """All nodes but ours."""
+        return frozenset(self._directory().nodes) - {self.node}
 
     def feed_to(self, partner: str) -> FeedOrigin:
         """Our feed of licences to a partner."""
@@ -77,10 +82,11 @@ class LicenceRegister(DecisionRegister):
 
     def _party_violations(self, content: licence_pb2.LicenceContent, now_ms: int) -> Iterator[Violation]:
         """Everybody whom a licence concerns must get everybody's uses, or their balances would differ."""
-        known = set(self._directory().nodes) - {self.node}
+        known = self.sharing.partners()
         for at, party in enumerate(content.parties):
             if party not in known:
-                text = f"{party!r} isn't a partner; partners are: {', '.join(sorted(known))}"
+                why = self._directory().why_no_member(party) or f"{party!r} isn't a partner"
+                text = f"{why}; partners are: {', '.join(sorted(known))}"
                 yield Violation(f"content.parties[{at}]", "parties.known", text)
         for sender, recipient in permutations(sorted({self.node, *content.parties} & (known | {self.node})), 2):
             if not self.sharing.shares(sender, recipient, content.purpose, now_ms):

@@ -131,7 +131,7 @@ def require_own(database: Database, own: NodeIdentity, directory: Directory) -> 
                 f"database_url: this is the database of {known.node} in {known.federation}, not of {own.node} in "
                 f"{own.federation}; name a database of this node's own"
             )
-        if known.log_key not in {own.log_key, *(record.public_key for record in directory.node(own.node).log_keys)}:
+        if known.log_key not in {own.log_key, *(record.public_key for record in directory.signer(own.node).log_keys)}:
             raise ConfigurationError(
                 f"keys.log: {own.node} of another federation named {own.federation} has signed in this database, with "
                 "a key that this node's directory doesn't list; name a database of this node's own"

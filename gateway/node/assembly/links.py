@@ -32,7 +32,7 @@ class Links:
         self._links: dict[FeedOrigin, Link] = {}
         self._left_over: set[FeedOrigin] = set()
         self._reconnections: dict[str, Reconnection] = {}
-        self._running: list[asyncio.Task[None]] = []
+        self._running: dict[str, list[asyncio.Task[None]]] = {}
         self._basis = self._opened_with = parts.peers.basis()
 
     @property
@@ -43,7 +43,7 @@ class Links:
     @property
     def tasks(self) -> Sequence[asyncio.Task[None]]:
         """Running tasks, to cancel."""
-        return self._running
+        return [task for tasks in self._running.values() for task in tasks]
 
     def compare_again(self, feeds: Collection[FeedOrigin] | None = None) -> None:
         """Restarts connected links of own feeds, so that positions are compared; None for all."""
@@ -72,12 +72,26 @@ class Links:
         return more
 
     def open(self, now: datetime) -> None:
-        """Opens missing links for feeds whose connection starts here."""
+        """Opens missing links for feeds whose connection starts here, and ends those of former members."""
+        self._end_of_members()
         for partner in sorted(self._directory().partners(self._settings.node, now)):
             missing = [link for link in self._to(partner) if link.origin not in self._links]
             if missing:
                 self._links.update({link.origin: link for link in missing})
-                self._running.append(self._roles.run(role_of(partner), partial(_run, missing)))
+                tasks = self._running.setdefault(partner, [])
+                tasks.append(self._roles.run(role_of(partner), partial(_run, missing)))
+
+    def _end_of_members(self) -> None:
+        """Ends links to nodes that are no members, all if this one is none: nobody would answer them."""
+        directory = self._directory()
+        members = directory.nodes if self._settings.node in directory.nodes else {}
+        for partner in sorted(self._running.keys() - members.keys()):
+            for task in self._running.pop(partner):
+                task.cancel()
+            for origin in [origin for origin, link in self._links.items() if link.partner == partner]:
+                del self._links[origin]
+            self._reconnections.pop(partner, None)
+            log.warning("links to %s end: %s", partner, directory.why_no_member(partner) or "this node is no member")
 
     def _to(self, partner: str) -> Iterator[Link]:
         how = self._settings.links.get(partner, LinkSettings())

@@ -65,7 +65,15 @@ from gateway.node.rpc import NodeServicer
 from gateway.node.settings import FromPartners, Settings
 from gateway.node.signing_keys import SigningKeys, second_counts
 from gateway.node.signing_tokens import SigningTokens, token_observer
-from gateway.node.upkeep import Notes, Upkeep, apply_held, close_epochs, sign_audit_heads, sign_last_audit_head
+from gateway.node.upkeep import (
+    Notes,
+    Upkeep,
+    apply_held,
+    close_epochs,
+    follow_members,
+    sign_audit_heads,
+    sign_last_audit_head,
+)
 from gateway.persons.service.pseudonyms import Pseudonyms
 from gateway.rpc.fairness.limits import FairThreadPool
 from gateway.rpc.listener.server import Listener, local_services, peer_services
@@ -229,7 +237,7 @@ class Node:
         self._licences = Licences(parts, trust=self._directory.trusted, signer_for=self._log_signers.named)
         if history.standby is not None:
             self._access.close_too(history.standby.close)
-        alerts = AlertQueries(self.database, clock=self._clock, sent_size=self._exchange.sender.sent_size)
+        alerts = AlertQueries(self.database, clock=self._clock, sent_size=parts.sent_size, former=parts.former_partners)
         capabilities = await start_capabilities(
             parts,
             alerts=alerts,
@@ -245,7 +253,9 @@ class Node:
         self._listeners = self._make_listeners(history, watchlists, alerts, capabilities, started_at)
         for listener in self._listeners:
             await listener.start()
-        await self._writer.run(close_epochs(self._directory.directory()))
+        directory = self._directory.directory()
+        await self._writer.run(close_epochs(directory))
+        await self._writer.run(follow_members(directory))
         await asyncio.to_thread(self._links.find_left_over)
         self._links.open(self._now())
         self._upkeep = self._make_upkeep(watchlists)

@@ -171,7 +171,14 @@ class Telemetry:
         )
         observer = Observer(
             database=database,
-            feeds=FeedObserver(database, settings=settings.alarms, alarms=alarms, metrics=metrics, clock=clock),
+            feeds=FeedObserver(
+                database,
+                settings=settings.alarms,
+                alarms=alarms,
+                metrics=metrics,
+                clock=clock,
+                former=lambda: self._trust().directory.former_partners(settings.node),
+            ),
             partners=partners,
             workers=WorkerObserver(workers, alarms=alarms, metrics=metrics),
             usage=usage,

@@ -68,9 +68,11 @@ def casework(
         database, writer=writer, notifier=parts.notifier, acknowledger=acknowledger, audit=audit, clock=clock
     )
     servicer = CaseworkServicer(
-        inbox=InboxQueries(database, clock=clock, sent_size=parts.sent_size),
-        cases=CaseQueries(database, clock=clock, persons=colleagues),
-        related=RelatedAlerts(database, names=names.matching, clock=clock, sent_size=parts.sent_size),
+        inbox=InboxQueries(database, clock=clock, sent_size=parts.sent_size, former=parts.former_partners),
+        cases=CaseQueries(database, clock=clock, persons=colleagues, former=parts.former_partners),
+        related=RelatedAlerts(
+            database, names=names.matching, clock=clock, sent_size=parts.sent_size, former=parts.former_partners
+        ),
         names=names,
         writer=writer,
         notifier=parts.notifier,

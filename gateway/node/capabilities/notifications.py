@@ -87,6 +87,7 @@ def _teller(parts: NodeParts, audience: AudienceSource, visibility: ListVisibili
             node=settings.node,
             visibility=visibility,
             times=WarningTimes(chosen.warn_before_minutes * _MINUTE_MS, chosen.warn_share),
+            former=parts.former_partners,
         ),
         audience=audience,
         alarms=parts.alarms,

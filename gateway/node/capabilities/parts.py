@@ -34,3 +34,7 @@ class NodeParts:
     directory: Callable[[], Directory]
     sent_size: SentSize
     clock: Callable[[], int]
+
+    def former_partners(self) -> frozenset[str]:
+        """Partners with which nothing is exchanged any more."""
+        return self.directory().former_partners(self.settings.node)

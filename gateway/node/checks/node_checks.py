@@ -126,8 +126,10 @@ class NodeChecks:
             trusted = state.accepting(_read(file), self._now).trusted
         else:
             trusted = accept(_read(file), now=self._now, anchors=anchors)
-        trusted.directory.node(self._settings.node)
+        trusted.directory.signer(self._settings.node)
         self._trusted = trusted
+        if former := trusted.directory.why_no_member(self._settings.node):
+            yield Finding(name, Result.WARN, former, "This node goes on for reading alone.")
         if trusted.validity(self._now) is Validity.EXPIRED:
             raise DirectoryError(validity_warnings(trusted.directory, self._now)["validity"])
         detail = f"version {trusted.version}, signed by {', '.join(trusted.signed_by)}"
@@ -139,7 +141,7 @@ class NodeChecks:
         authenticate(
             material.certificate_pem,
             trust_domain=directory.federation,
-            ca_pems=directory.tls_ca_pems(self._settings.node),
+            ca_pems=directory.own_ca_pems(self._settings.node),
             revoked_fingerprints=directory.revoked_certificates,
             now=self._now,
         )

@@ -65,7 +65,7 @@ def _waiting(feeds: Iterable[Feed]) -> _Messages:
     by_origin = {feed.origin: feed for feed in feeds}
     messages = {}
     for feed in by_origin.values():
-        if feed.waiting and feed.direction == "in":
+        if feed.waiting and feed.direction == "in" and feed.state is not FeedState.CLOSED:
             awaited = [
                 f"{counted(other.awaited_size, 'entry')} of {origin}, of which {other.journaled_size} are applied here"
                 for origin in feed.origin.related

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -87,7 +87,9 @@ class FeedObserver:
         alarms: Alarms,
         metrics: Metrics,
         clock: Callable[[], int],
+        former: Callable[[], Collection[str]] = frozenset,
     ) -> None:
+        self._former = former
         self._database = database
         self._settings = settings
         self._alarms = alarms
@@ -100,20 +102,22 @@ class FeedObserver:
         with self._database.read() as conn:
             state, announced = read_state(conn), Announced.of(conn)
             now = self._clock()
-            overdue = count_overdue(conn, now)
+            overdue = count_overdue(conn, now, self._former())
         self._metrics.alerts_overdue.replace(overdue)
         self._show_feeds(state.views, now)
         self._show_progress(state, now)
         tell_of_feeds(self._alarms, [view.feed for view in state.views], state.defects)
-        reachable = [view for view in state.views if not announced.is_excused(view.feed.partner, now)]
+        open_views = [view for view in state.views if view.feed.state is not FeedState.CLOSED]
+        reachable = [view for view in open_views if not announced.is_excused(view.feed.partner, now)]
         self._alarms.keep(BACKLOG, self._growing(reachable, now))
         self._alarms.keep(UNRECEIPTED, self._unreceipted(reachable, now))
 
     def _show_feeds(self, views: Sequence[FeedView], now: int) -> None:
         metrics = self._metrics
         metrics.feed_size.replace({view.labels: view.feed.size for view in views})
-        metrics.link_lag.replace({view.labels: view.lag for view in views})
-        metrics.link_lag_seconds.replace({view.labels: _age_s(view.oldest_at, now) for view in views})
+        open_views = [view for view in views if view.feed.state is not FeedState.CLOSED]
+        metrics.link_lag.replace({view.labels: view.lag for view in open_views})
+        metrics.link_lag_seconds.replace({view.labels: _age_s(view.oldest_at, now) for view in open_views})
         metrics.oldest_unreceipted.replace(
             {(partner,): _age_s(oldest, now) for partner, oldest in _oldest_alerts(views).items()}
         )
@@ -192,6 +196,8 @@ def _oldest_alerts(views: Sequence[FeedView]) -> Mapping[str, int]:
     """By partner the time of the oldest alert without a receipt; 0 for none."""
     oldest: dict[str, int] = {}
     for view in views:
+        if view.feed.state is FeedState.CLOSED:
+            continue
         if view.feed.direction == "out" and view.feed.origin.channel in ALERT_CHANNELS:
             times = [at for at in (oldest.get(view.feed.partner, 0), view.oldest_at) if at]
             oldest[view.feed.partner] = min(times, default=0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, or_, select
@@ -72,11 +72,13 @@ class Sources:
     Attributes:
         visibility: of watchlists, for matches and proposals.
         times: when a deadline is near.
+        former: partners with which nothing is exchanged any more: nothing of theirs is due.
     """
 
     node: str
     visibility: ListVisibility
     times: WarningTimes
+    former: Callable[[], Collection[str]] = frozenset
 
     def person_id(self, name: str) -> str:
         """Id of a person, or system, to whom alerts are assigned; empty for nobody."""
@@ -313,8 +315,10 @@ def _warned(conn: Connection, warning: DeadlineWarning, row: AlertRow, sources: 
 
 
 def _warnings(row: AlertRow, sources: Sources, now_ms: int) -> list[DeadlineWarning]:
-    """Warnings of a copy, except of what was due long ago: that was told, and isn't kept."""
+    """Warnings of a copy: none of a former partner's, none of what was due long ago, which was told, and isn't kept."""
     own = Side.PUBLISHER if row.direction == "out" else Side.RECIPIENT
+    if row.partner in sources.former():
+        return []
     found = warnings_of(messages.copy_of(row.key), row.life, sources.times, own=own, published_at=row.published_at)
     return [warning for warning in found if warning.due > now_ms - LOOK_BACK_MS]
 

@@ -26,6 +26,7 @@ class ProfileSharing:
     def __init__(self, *, node: str, directory: Callable[[], Directory]) -> None:
         self.node = node
         self._agreements = Agreements(directory)
+        self._recorded = Agreements(directory, recorded=True)
         self._directory = directory
 
     def feed_to(self, partner: str) -> FeedOrigin:
@@ -36,9 +37,21 @@ class ProfileSharing:
         """All nodes but ours."""
         return frozenset(self._directory().nodes) - {self.node}
 
-    def require(self, event: pb.RiskProfileEvent, sender: str, recipient: str, purpose: str, at_ms: int) -> None:
-        """Raises AgreementForbidsError, or InvalidRequestError for classes of information that aren't allowed."""
-        self._agreements.require(
+    def require(
+        self,
+        event: pb.RiskProfileEvent,
+        sender: str,
+        recipient: str,
+        purpose: str,
+        at_ms: int,
+        *,
+        recorded: bool = False,
+    ) -> None:
+        """Raises AgreementForbidsError, or InvalidRequestError for classes of information that aren't allowed.
+
+        `recorded`: as `Agreements` has it.
+        """
+        (self._recorded if recorded else self._agreements).require(
             event, sender=sender, recipient=recipient, purpose=purpose, at_ms=at_ms, message_type=wire.EVENT_TYPE
         )
 

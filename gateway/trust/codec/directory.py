@@ -22,6 +22,7 @@ from gateway.trust.rules.directory import (
     Directory,
     FederationNode,
     FieldClass,
+    FormerMember,
     KeyAlgorithm,
     KeyRecord,
     of_algorithm,
@@ -103,6 +104,10 @@ def decode_directory(text: bytes) -> Directory:
 
 SECOND_KEYS = "second_keys"
 """Extension of a node: its keys of the second algorithm, which gateways of earlier versions pass over."""
+
+
+FORMER_MEMBERS = "former_members"
+"""Extension of the directory: nodes of earlier versions, which gateways of earlier releases pass over."""
 
 
 def key_record_json(record: KeyRecord) -> dict[str, JsonValue]:
@@ -195,8 +200,39 @@ def _directory_json(directory: Directory) -> JsonValue:
         "nodes": {name: node_json(node) for name, node in directory.nodes.items()},
         "agreements": [_agreement_json(agreement) for agreement in directory.agreements],
         "revoked_certificates": [*sorted(directory.revoked_certificates)],
-        "extensions": dict(directory.extensions),
+        "extensions": {**directory.extensions, **_former_members_json(directory)},
     }
+
+
+def _former_members_json(directory: Directory) -> dict[str, JsonValue]:
+    former: dict[str, JsonValue] = {
+        name: {
+            "version": one.version,
+            "removed_at": format_time(one.removed_at),
+            "node": node_json(one.node),
+            "display_names": dict(one.display_names),
+            "agreements": [_agreement_json(agreement) for agreement in one.agreements],
+        }
+        for name, one in directory.former_members.items()
+    }
+    return {FORMER_MEMBERS: former} if former else {}
+
+
+def _read_former_members(reader: ObjectReader) -> Mapping[str, FormerMember]:
+    below = reader.nested("extensions")
+    return {name: _read_former_member(one) for name, one in below.named(FORMER_MEMBERS, *NAME, maximum=MAX_AUTHORITIES)}
+
+
+def _read_former_member(reader: ObjectReader) -> FormerMember:
+    former = FormerMember(
+        version=reader.integer("version", 2, MAX_INTEGER),
+        removed_at=reader.time("removed_at"),
+        node=read_node(reader.nested("node")),
+        display_names=read_display_names(reader, "display_names"),
+        agreements=tuple(read_agreement(below) for below in reader.objects("agreements", maximum=MAX_AGREEMENTS)),
+    )
+    reader.close()
+    return former
 
 
 def _authority_json(authority: Authority) -> dict[str, JsonValue]:
@@ -225,6 +261,7 @@ def _agreement_json(agreement: Agreement) -> dict[str, JsonValue]:
 
 def _read_directory(reader: ObjectReader) -> Directory:
     reader.text("format", FORMAT, FORMAT)
+    extensions = reader.free("extensions")
     directory = Directory(
         federation=reader.text("federation", *FEDERATION),
         version=reader.integer("version", 1, MAX_INTEGER),
@@ -238,7 +275,8 @@ def _read_directory(reader: ObjectReader) -> Directory:
         nodes={name: read_node(below) for name, below in reader.named("nodes", *NAME, maximum=MAX_AUTHORITIES)},
         agreements=tuple(read_agreement(below) for below in reader.objects("agreements", maximum=MAX_AGREEMENTS)),
         revoked_certificates=reader.text_set("revoked_certificates", *FINGERPRINT, maximum=MAX_REVOKED),
-        extensions=reader.free("extensions"),
+        former_members=_read_former_members(reader) if FORMER_MEMBERS in extensions else {},
+        extensions={name: value for name, value in extensions.items() if name != FORMER_MEMBERS},
     )
     ids = [agreement.id for agreement in directory.agreements]
     if ids != sorted(ids):

@@ -38,6 +38,7 @@ RETRY_AFTER_S: Final = 1.0
 """Seconds after which a caller may try again; a lost token is looked for as often."""
 
 _END_S: Final = 2.0
+_REFUSED_BEFORE: Final = "it refused the PIN that it has here, which isn't tried again"
 _WITHHELD: Final = "GATEWAY_"
 
 
@@ -202,7 +203,7 @@ class SigningToken:
         if pin is None:
             return TokenOutcome.LOCKED, answer
         if pins.was_refused(pin):
-            return TokenOutcome.LOCKED, b"it refused the PIN that it has here, which isn't tried again"
+            return TokenOutcome.LOCKED, _REFUSED_BEFORE.encode()
         return self._try(TokenOperation.UNLOCK_BY_ITSELF, pin)
 
     def _try(self, operation: TokenOperation, pin: str) -> tuple[TokenOutcome, bytes]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -146,6 +146,30 @@ class FederationNode:
 
 
 @dataclass(frozen=True, slots=True)
+class FormerMember:
+    """A node that an earlier version named.
+
+    Attributes:
+        version: the first one without it.
+        removed_at: when that was issued, UTC.
+        node: its keys, which count no longer than they say; its CAs, by which its own gateway admits its own systems
+            and nobody else admits anything; no endpoint.
+        display_names: its authority's.
+        agreements: with it, no longer in force than its keys count: under them stays what was sent.
+    """
+
+    version: int
+    removed_at: datetime
+    node: FederationNode
+    display_names: Mapping[str, str] = field(hash=False)
+    agreements: tuple[Agreement, ...] = ()
+
+    def sentence(self, name: str) -> str:
+        """What an operator is told of it."""
+        return f"{name} is no member since version {self.version} of the directory ({self.removed_at:%Y-%m-%d})"
+
+
+@dataclass(frozen=True, slots=True)
 class NodeCard:
     """A node's public material for the directory, from its operator.
 
@@ -232,6 +256,7 @@ class Directory:
         threshold: authorities that must sign a version and its successor.
         agreements: in order of id.
         revoked_certificates: hexadecimal SHA-256 of the DER, of leaves and CAs.
+        former_members: nodes of earlier versions: what they signed as members still verifies.
         extensions: members unknown to this format version.
     """
 
@@ -245,6 +270,7 @@ class Directory:
     nodes: Mapping[str, FederationNode] = field(hash=False)
     agreements: tuple[Agreement, ...] = ()
     revoked_certificates: frozenset[str] = frozenset()
+    former_members: Mapping[str, FormerMember] = field(default_factory=dict, hash=False)
     extensions: Mapping[str, JsonValue] = field(default_factory=dict, hash=False)
 
     @property
@@ -262,21 +288,51 @@ class Directory:
             return self.nodes[name]
         except KeyError:
             known = ", ".join(sorted(self.nodes))
-            raise DirectoryError(f"version {self.version} names no node {name!r}, only {known}") from None
+            problem = self.why_no_member(name) or f"version {self.version} names no node {name!r}, only {known}"
+            raise DirectoryError(problem) from None
+
+    def signers(self) -> Mapping[str, FederationNode]:
+        """Nodes whose keys verify what they signed: members, and former ones. Only `nodes` says who is a member."""
+        return {**{name: former.node for name, former in self.former_members.items()}, **self.nodes}
+
+    def signer(self, name: str) -> FederationNode:
+        """A member or former one by name; raises DirectoryError if unknown."""
+        former = self.former_members.get(name)
+        return former.node if former is not None else self.node(name)
+
+    def why_no_member(self, name: str) -> str:
+        """A sentence on a node that was a member; empty for others."""
+        former = self.former_members.get(name)
+        return former.sentence(name) if former is not None else ""
+
+    def former_partners(self, node: str) -> frozenset[str]:
+        """Nodes that `node` exchanges with no more since one of the two is no member: all, if it is none itself."""
+        former = frozenset(self.former_members)
+        return frozenset(self.signers()) - {node} if node in former else former
+
+    def with_ended_agreements(self) -> Directory:
+        """With what former members agreed on too: by that entries are judged which were sent then."""
+        ended = (agreement for former in self.former_members.values() for agreement in former.agreements)
+        return replace(self, agreements=(*self.agreements, *ended))
+
+    def own_ca_pems(self, node: str) -> tuple[str, ...]:
+        """CAs of a node, a former member's too: for its own systems at its own gateway alone."""
+        return self.signers()[node].tls_ca_pems if node in self.signers() else ()
 
     def log_keys(self, node: str, at: datetime) -> tuple[bytes, ...]:
         """Ed25519 keys that count for the node's feeds."""
-        return _usable(of_algorithm(self.nodes[node].log_keys), at) if node in self.nodes else ()
+        return _usable(of_algorithm(self.signer(node).log_keys), at) if node in self.signers() else ()
 
     def cosign_keys(self, node: str, at: datetime) -> tuple[bytes, ...]:
         """Ed25519 keys that count for the node's receipts."""
-        return _usable(of_algorithm(self.nodes[node].cosign_keys), at) if node in self.nodes else ()
+        return _usable(of_algorithm(self.signer(node).cosign_keys), at) if node in self.signers() else ()
 
     def second_keys(self, node: str, at: datetime) -> frozenset[bytes]:
         """ML-DSA-44 keys of either use with which the node signs: from when they are listed, before they are needed."""
-        if node not in self.nodes:
+        if node not in self.signers():
             return frozenset()
-        records = of_algorithm((*self.nodes[node].log_keys, *self.nodes[node].cosign_keys), KeyAlgorithm.ML_DSA_44)
+        signer = self.signer(node)
+        records = of_algorithm((*signer.log_keys, *signer.cosign_keys), KeyAlgorithm.ML_DSA_44)
         return frozenset(record.public_key for record in records if record.usable(max(at, record.not_before)))
 
     def tls_ca_pems(self, node: str) -> tuple[str, ...]:

@@ -44,6 +44,15 @@ def _members(directory: Directory) -> Iterator[Violation]:
             yield Violation(
                 f"authorities.{name}.directory_key", "directory.key_name", f"the key's name must be {expected}"
             )
+    for name, former in sorted(directory.former_members.items()):
+        path = f"extensions.former_members.{name}"
+        if name in directory.nodes:
+            yield Violation(path, "directory.former_member", f"nodes.{name} is a member")
+        if former.version > directory.version:
+            yield Violation(f"{path}.version", "directory.former_member", "can't be later than the directory's")
+        for index, agreement in enumerate(former.agreements):
+            if name not in (agreement.sender, agreement.recipient):
+                yield Violation(f"{path}.agreements[{index}]", "directory.agreement_party", f"must name {name}")
     for name, node in directory.nodes.items():
         if node.authority not in directory.authorities:
             yield Violation(
@@ -73,13 +82,14 @@ def _key_places(directory: Directory) -> Iterator[tuple[str, str]]:
             f"authorities.{name}.directory_key",
             authority.directory_key.split("+", 2)[-1],
         )  # base64 has plus signs too
-    for name, node in directory.nodes.items():
+    former = {f"extensions.former_members.{name}.node": one.node for name, one in directory.former_members.items()}
+    for path, node in ({f"nodes.{name}": node for name, node in directory.nodes.items()} | former).items():
         for index, record in enumerate(node.log_keys):
-            yield f"nodes.{name}.log_keys[{index}].public_key", _material(record)
+            yield f"{path}.log_keys[{index}].public_key", _material(record)
         for index, record in enumerate(node.cosign_keys):
-            yield f"nodes.{name}.cosign_keys[{index}].public_key", _material(record)
+            yield f"{path}.cosign_keys[{index}].public_key", _material(record)
         for index, pem in enumerate(node.tls_ca_pems):
-            yield f"nodes.{name}.tls_ca_pems[{index}]", pem
+            yield f"{path}.tls_ca_pems[{index}]", pem
 
 
 def _material(record: KeyRecord) -> str:

@@ -28,7 +28,7 @@ class Revocations:
         keys: dict[bytes, datetime] = {}
         for version in versions:
             certificates |= version.revoked_certificates
-            for node in version.nodes.values():
+            for node in version.signers().values():
                 for record in (*node.log_keys, *node.cosign_keys):
                     if record.revoked_at is not None:
                         earlier = keys.get(record.public_key, record.revoked_at)
@@ -52,6 +52,10 @@ class Revocations:
             directory,
             revoked_certificates=directory.revoked_certificates | self.certificates,
             nodes={name: self._restricted(node) for name, node in directory.nodes.items()},
+            former_members={
+                name: replace(former, node=self._restricted(former.node))
+                for name, former in directory.former_members.items()
+            },
         )
 
     def _restricted(self, node: FederationNode) -> FederationNode:

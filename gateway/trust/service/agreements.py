@@ -26,8 +26,11 @@ _Answers = dict[_Question, frozenset[FieldClass] | None]
 class Agreements:
     """Applies the directory in force. Thread-safe: at worst one result is computed twice."""
 
-    def __init__(self, directory: Callable[[], Directory]) -> None:
-        self._directory = directory
+    def __init__(self, directory: Callable[[], Directory], *, recorded: bool = False) -> None:
+        """`recorded`: for entries of feeds, also by what was agreed with former members when they were sent."""
+        self._newest = directory
+        self._recorded = recorded
+        self._widened: tuple[Directory, Directory] | None = None  # a version, and the same with what was agreed then
         # One tuple, so that results never mix with another directory version.
         self._remembered: tuple[Directory | None, _Answers] = (None, {})
 
@@ -58,6 +61,14 @@ class Agreements:
         forbidden = undisclosable(message, allowed, prefix)
         if forbidden:
             raise InvalidRequestError(forbidden)
+
+    def _directory(self) -> Directory:
+        directory, widened = self._newest(), self._widened
+        if not self._recorded or not directory.former_members:
+            return directory
+        if widened is None or widened[0] is not directory:
+            self._widened = widened = (directory, directory.with_ended_agreements())
+        return widened[1]
 
     def traced(self, trace: str, sender: str, recipients: Iterable[str], purpose: str, at_ms: int) -> Mapping[str, str]:
         """A trace context for each recipient of an alert whose agreement allows it; nothing for an empty one."""
@@ -106,8 +117,11 @@ class Agreements:
         return self._allowed((sender, recipient, purpose, message_type, at_ms // 1000)) == EVERY_CLASS
 
     def _instead(self, sender: str, recipient: str, message_type: str, second: int) -> str:
+        directory = self._directory()
+        if former := directory.why_no_member(recipient) or directory.why_no_member(sender):
+            return f": {former}"
         at = datetime.fromtimestamp(second, UTC)
-        others = self._directory().agreements_on(sender, recipient, at, message_type=message_type)
+        others = directory.agreements_on(sender, recipient, at, message_type=message_type)
         return f" ({named_with_purposes(others)})" if others else ", nor for any other"
 
     def _allowed(self, question: _Question) -> frozenset[FieldClass] | None:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from gateway.contract.json_document import JsonValue
 from gateway.errors import OptionError
+from gateway.plurals import counted
 from gateway.tls.certificates import CaCertificate, inspect_ca
 from gateway.trust.codec.directory import MAX_CAS_PER_NODE
 from gateway.trust.rules.directory import (
@@ -16,6 +17,7 @@ from gateway.trust.rules.directory import (
     Authority,
     Directory,
     FederationNode,
+    FormerMember,
     KeyRecord,
     NodeCard,
 )
@@ -87,7 +89,8 @@ def next_version(
         new_epochs: pairs of nodes whose feeds begin anew, since one of them was forked.
         drop_old_cas: nodes of whose CAs only those stay that their card names; of others the old ones count as well.
 
-    Keys that a newer card omits stay, to verify old signatures; revoke them to end that.
+    Keys that a newer card omits stay, to verify old signatures; revoke them to end that. Where a former member is back,
+    its earlier agreements stay for what was sent under them, with the version that ended them at the end of their ids.
 
     Raises:
         OptionError: two cards of a node, a card of another federation, too many CAs, or old CAs without a card.
@@ -99,13 +102,21 @@ def next_version(
     for card in cards:
         if card.federation != previous.federation:
             raise OptionError(f"the card of {card.name} is of another federation, {card.federation}")
-        before = previous.nodes.get(card.name)
+        before = previous.signers().get(card.name)
         made = _with_past_keys(card.node, before, issued_at)
-        nodes[card.name] = made if card.name in drop_old_cas else _with_past_cas(made, before)
+        past_cas = None if card.name in drop_old_cas else previous.nodes.get(card.name)
+        nodes[card.name] = _with_past_cas(made, past_cas)
         authorities[card.node.authority] = Authority(card.name, card.directory_key, card.display_names)
     if cardless := sorted(set(drop_old_cas) - {card.name for card in cards}):
         raise OptionError(f"{cardless[0]}: give its card, which names the CAs that stay")
     issued_at = issued_at.replace(microsecond=0)
+    former = {name: one for name, one in previous.former_members.items() if name not in nodes}
+    returned = [
+        replace(agreement, id=f"{agreement.id}.{one.version}")
+        for one in (one for name, one in previous.former_members.items() if name in nodes)
+        for agreement in _agreed_until(one.agreements, issued_at)
+        if {agreement.sender, agreement.recipient} <= nodes.keys()
+    ]
     return replace(
         previous,
         version=previous.version + 1,
@@ -113,8 +124,114 @@ def next_version(
         expires_at=issued_at + timedelta(days=days),
         nodes=nodes,
         authorities=authorities,
+        agreements=tuple(sorted((*previous.agreements, *returned), key=lambda one: one.id)),
+        former_members=former,
         extensions=_with_epochs(previous, new_epochs),
     )
+
+
+def remove_member(
+    previous: Directory,
+    node: str,
+    *,
+    issued_at: datetime,
+    keys_until: datetime,
+    threshold: int | None = None,
+) -> Directory:
+    """The next version, without a node, its authority and its agreements; its validity stays as it is.
+
+    Args:
+        previous: the version in force.
+        keys_until: signatures by its keys from then on don't count.
+        threshold: None for the previous one.
+
+    Raises:
+        OptionError: it is no member or the last one, the remaining authorities can't meet the threshold, or its keys
+            would end before this version is issued.
+    """
+    if node not in previous.nodes:
+        raise OptionError(
+            previous.why_no_member(node)
+            or f"version {previous.version} names no node {node!r}, only {', '.join(sorted(previous.nodes))}"
+        )
+    removed = previous.nodes[node]
+    authorities = {name: one for name, one in previous.authorities.items() if name != removed.authority}
+    needed = previous.threshold if threshold is None else threshold
+    if not authorities:
+        raise OptionError(f"{node} is the only member: a directory needs at least one")
+    if needed > len(authorities):
+        raise OptionError(
+            f"the threshold of {needed} can't be met any more: without {removed.authority} the directory has "
+            f"{counted(len(authorities), 'authority')}",
+            way_out=f"Give --threshold, at most {len(authorities)}.",
+        )
+    left = _successor(previous, issued_at)
+    if keys_until <= left.issued_at:
+        raise OptionError(
+            f"its keys would count until {keys_until:%Y-%m-%dT%H:%M:%SZ}, before this version is issued: what {node} "
+            "signed meanwhile would be lost",
+            way_out="Give --keys-until a time by which every node has this version.",
+        )
+    ended = tuple(one for one in previous.agreements if node in (one.sender, one.recipient))
+    former = FormerMember(
+        version=left.version,
+        removed_at=left.issued_at,
+        node=replace(
+            removed,
+            endpoints=(),
+            log_keys=_until(removed.log_keys, keys_until),
+            cosign_keys=_until(removed.cosign_keys, keys_until),
+        ),
+        display_names=previous.authorities[removed.authority].display_names,
+        agreements=_agreed_until(ended, keys_until),
+    )
+    return replace(
+        left,
+        threshold=needed,
+        authorities=authorities,
+        nodes={name: one for name, one in previous.nodes.items() if name != node},
+        agreements=tuple(one for one in previous.agreements if one not in ended),
+        former_members={**previous.former_members, node: former},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A member that a version leaves out.
+
+    Attributes:
+        agreements: how many end with it.
+        keys_until: from then on no signature by its keys counts; None where the version doesn't name it: none does.
+    """
+
+    node: str
+    agreements: int
+    keys_until: datetime | None
+
+
+def removals(before: Directory, after: Directory) -> list[Removal]:
+    """Members that a version leaves out, by name."""
+    return [
+        Removal(node, sum(node in (one.sender, one.recipient) for one in before.agreements), _last_key_end(after, node))
+        for node in sorted(before.nodes.keys() - after.nodes.keys())
+    ]
+
+
+def _last_key_end(directory: Directory, node: str) -> datetime | None:
+    former = directory.signers().get(node)
+    return None if former is None else max((one.not_after for one in former.log_keys), default=None)
+
+
+def _until(records: tuple[KeyRecord, ...], end: datetime) -> tuple[KeyRecord, ...]:
+    """The keys that had begun to count by then, and no longer than until then."""
+    end = end.replace(microsecond=0)
+    return tuple(replace(one, not_after=min(one.not_after, end)) for one in records if one.not_before < end)
+
+
+def _agreed_until(agreements: Iterable[Agreement], end: datetime) -> tuple[Agreement, ...]:
+    """The agreements that had begun by then, in force no longer than until then."""
+    end = end.replace(microsecond=0)
+    return tuple(replace(one, valid_until=min(one.valid_until, end)) for one in agreements if one.valid_from < end)
 
 
 def _with_epochs(previous: Directory, pairs: Iterable[tuple[str, str]]) -> Mapping[str, JsonValue]:
@@ -170,7 +287,7 @@ def _without_certificate(directory: Directory, fingerprint: str) -> Directory:
 
 def _without_key(directory: Directory, public_key: bytes, since: datetime) -> Directory:
     nodes: dict[str, FederationNode] = {}
-    for name, node in directory.nodes.items():
+    for name, node in directory.signers().items():
         for record in (*node.log_keys, *node.cosign_keys):
             if record.public_key == public_key and record.revoked_at is not None and record.revoked_at <= since:
                 raise OptionError(f"this key of {name} is revoked already, from {record.revoked_at} on")
@@ -179,9 +296,13 @@ def _without_key(directory: Directory, public_key: bytes, since: datetime) -> Di
             log_keys=_revoked(node.log_keys, public_key, since),
             cosign_keys=_revoked(node.cosign_keys, public_key, since),
         )
-    if nodes == directory.nodes:
+    if nodes == directory.signers():
         raise OptionError("no node of this directory has this log or cosigning key")
-    return replace(directory, nodes=nodes)
+    return replace(
+        directory,
+        nodes={name: nodes[name] for name in directory.nodes},
+        former_members={name: replace(one, node=nodes[name]) for name, one in directory.former_members.items()},
+    )
 
 
 def _successor(previous: Directory, issued_at: datetime) -> Directory:
@@ -218,6 +339,7 @@ def dropped_cas(before: Directory, after: Directory) -> list[tuple[str, CaCertif
     return [
         (name, inspect_ca(pem))
         for name, node in sorted(before.nodes.items())
+        if name in after.nodes
         for pem in node.tls_ca_pems
         if pem not in after.tls_ca_pems(name)
     ]

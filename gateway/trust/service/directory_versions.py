@@ -149,9 +149,9 @@ class TrustedDirectory:
         Args:
             alone: without second keys: a node that takes a version late has signed without them for a while.
         """
-        if origin.federation != self.federation or origin.publisher not in self.directory.nodes:
+        if origin.federation != self.federation or origin.publisher not in self.directory.signers():
             return ()
-        records = () if alone else self.directory.node(origin.publisher).log_keys
+        records = () if alone else self.directory.signer(origin.publisher).log_keys
         second, _since = _second_keys(origin.line, records, at)
         keys = self.directory.log_keys(origin.publisher, at)
         return tuple(Verifier(origin.line, key, second=second) for key in keys)
@@ -161,28 +161,28 @@ class TrustedDirectory:
 
         They show what a node once signed; they don't authenticate new data.
         """
-        records = of_algorithm(self.directory.node(origin.publisher).log_keys)
+        records = of_algorithm(self.directory.signer(origin.publisher).log_keys)
         return tuple(verifier_of(origin.line, record) for record in records)
 
     def cosign_verifiers(self, node: str, at: datetime, *, alone: bool = False) -> tuple[Verifier, ...]:
         """Keys whose receipts count, with the second keys that they need; as `log_verifiers`."""
-        if node not in self.directory.nodes:
+        if node not in self.directory.signers():
             return ()
         name = receipts_key_name(self.federation, node)
-        second, since = _second_keys(name, () if alone else self.directory.node(node).cosign_keys, at)
+        second, since = _second_keys(name, () if alone else self.directory.signer(node).cosign_keys, at)
         keys = self.directory.cosign_keys(node, at)
         return tuple(Verifier(name, key, SignatureType.COSIGNATURE, second, since) for key in keys)
 
     def every_cosign_verifier(self, node: str) -> tuple[Verifier, ...]:
         """All receipts keys of a node, also past, future and revoked ones; as `every_log_verifier`."""
         name = receipts_key_name(self.federation, node)
-        records = of_algorithm(self.directory.node(node).cosign_keys)
+        records = of_algorithm(self.directory.signer(node).cosign_keys)
         return tuple(verifier_of(name, record, SignatureType.COSIGNATURE) for record in records)
 
     def every_second_verifier(self, origin: FeedOrigin) -> tuple[Verifier, ...]:
         """All second keys of a feed's two nodes; as `every_log_verifier`."""
-        of_publisher = self.directory.node(origin.publisher).log_keys
-        of_recipient = self.directory.node(origin.recipient).cosign_keys
+        of_publisher = self.directory.signer(origin.publisher).log_keys
+        of_recipient = self.directory.signer(origin.recipient).cosign_keys
         receipts = receipts_key_name(self.federation, origin.recipient)
         return tuple(
             verifier_of(name, record)

@@ -16,7 +16,7 @@ def verified_lines(trust: TrustedDirectory, note: bytes) -> bytes:
     """
     parsed = parse_note(note)
     origin = FeedOrigin.parse(parse_checkpoint_body(parsed.unverified_text).origin)
-    if not {origin.publisher, origin.recipient} <= trust.directory.nodes.keys():
+    if not {origin.publisher, origin.recipient} <= trust.directory.signers().keys():
         return note
     kept: dict[tuple[bool, bool], NoteSignature] = {}
     known = (

@@ -58,7 +58,8 @@ class ContentObjections:
         nodes = self._directory().nodes
         if partner == self._node or partner not in nodes:
             known = ", ".join(sorted(set(nodes) - {self._node}))
-            text = f"{partner!r} isn't a partner; partners are: {known}"
+            why = self._directory().why_no_member(partner) or f"{partner!r} isn't a partner"
+            text = f"{why}; partners are: {known}"
             return [Violation(f"{prefix}releasable_to", "recipient.known", text)]
         try:
             self._agreements.require(

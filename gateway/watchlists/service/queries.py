@@ -101,6 +101,7 @@ class ListQueries:
             if change is not None and not row.ended:
                 response.entry.CopyFrom(change.entered)
                 response.expired_by_clock = _is_expired(row, self._clock())
+                response.publisher_left = publisher in self._directory().former_partners(self._node)
             if earlier:
                 response.earlier_count = revisions.count(conn, publisher, name, entry_id)
                 response.earlier.extend(_earlier(conn, revisions.newest(conn, publisher, name, entry_id, earlier)))

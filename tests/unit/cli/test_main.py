@@ -36,8 +36,8 @@ history.import history.search history.show history.trace history.risks history.r
 history.hold.place history.hold.release history.hold.list
 link.list link.suspend link.resume link.resolve link.recover
 pki.init-ca pki.request pki.issue pki.signing-keys pki.directory-key pki.show
-directory.card directory.draft directory.renew directory.revoke directory.sign directory.verify directory.show
-directory.diff
+directory.card directory.draft directory.renew directory.remove-member directory.revoke directory.sign
+directory.verify directory.show directory.diff
 """
 
 

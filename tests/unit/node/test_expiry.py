@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,10 +12,12 @@ import pytest
 from gateway.contract.ids import GatewayIdentity
 from gateway.feed.service.alarms import CERTIFICATE, DIRECTORY, Alarms
 from gateway.node.expiry import ExpiryMonitor, OwnKeys, endings
+from gateway.node.trusted_rows import former_member_rows
 from gateway.telemetry.metrics import Metrics
 from gateway.tls.credentials import TlsFiles, TlsMaterial, load_material
 from gateway.trust.pki.issuance import CA_DAYS
 from gateway.trust.rules.directory import Directory
+from gateway.trust.service.directory_drafts import remove_member
 from gateway.trust.service.trial_federation import FEDERATION, MemberSpec, create_federation
 from tests.support.directories import NOW, directory
 
@@ -47,6 +49,17 @@ def test_what_several_authorities_must_renew_is_warned_of_a_month_before(
 ) -> None:
     assert subjects(version, end - 31 * DAY) == set()
     assert subjects(version, end - 29 * DAY) == {subject}
+
+
+def test_a_node_that_is_no_member_any_more_is_told_so_and_its_partners_are_not() -> None:
+    left = remove_member(LASTING, "cn", issued_at=NOW + DAY, keys_until=NOW + 15 * DAY)
+    (ending,) = endings(left, node="cn", material=None, keys=KEYS, now=NOW + 2 * DAY)
+    assert (ending.code, ending.subject) == (DIRECTORY, "member")
+    assert ending.message.startswith("cn is no member since version 2 of the directory (2026-01-16): this node goes on")
+    assert list(endings(left, node="hk", material=None, keys=None, now=NOW + 2 * DAY)) == []
+    (row,) = former_member_rows(left)
+    assert (row.node, row.version, row.removed_at.ToDatetime(UTC)) == ("cn", 2, NOW + DAY)
+    assert list(former_member_rows(LASTING)) == []
 
 
 def test_signing_keys_are_warned_of_as_they_count() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from gateway.notifications.tables import notifications as rows
 from gateway.notifications.tables import warnings
 from gateway.notifications.tables.progress import PROGRESS
 from gateway.trust.rules.permissions import Role
+from gateway.trust.service.directory_drafts import remove_member
 from gateway.v1 import alert_pb2, watchlist_pb2
 from gateway.v1.casework_service_pb2 import AssignAlertsRequest
 from gateway.v1.notification_service_pb2 import (
@@ -67,6 +69,7 @@ class Desk:
             node=self.node.name,
             visibility=EVERYTHING_VISIBLE,
             times=TIMES,
+            former=self.node.former_partners,
         )
 
     def assign(self, alert_id: str, name: str, *, by: str = "chief") -> None:
@@ -185,6 +188,21 @@ def test_a_deadline_is_warned_of_before_and_after_at_both_sides(nodes: list[Pape
     hk.clock.forward(DAY_MS)
     desk.look(), sender.look()
     assert desk.kinds()[1:] == ["DEADLINE_NEAR", "DEADLINE_PASSED"]
+
+
+def test_nobody_is_warned_of_a_deadline_of_a_former_partner(nodes: list[PaperNode]) -> None:
+    cn, hk = nodes
+    desk = Desk(hk, [person("wong")])
+    desk.begin()
+    cn.publish("hk", reply_by=to_timestamp(cn.clock.now + DAY_MS))
+    exchange(cn, hk)
+    desk.look()
+    now = datetime.fromtimestamp(hk.clock.now / 1000, UTC)
+    until = now + timedelta(days=14)
+    hk.trust.directory = remove_member(hk.trust.directory, "cn", issued_at=now, keys_until=until, threshold=2)
+    hk.clock.forward(40 * DAY_MS)
+    desk.look()
+    assert desk.kinds() == ["NEW_ALERT"], "neither a deadline nor the end of its validity"
 
 
 def test_the_outbox_is_woken_by_a_deadline_of_which_nobody_is_told(nodes: list[PaperNode]) -> None:

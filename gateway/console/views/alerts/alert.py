@@ -124,6 +124,7 @@ class RecipientLine:
     status_kind: str
     ended: bool
     expired_by_clock: bool
+    partner_left: bool
     step: str
     delivery: str
     why_not: str
@@ -183,6 +184,11 @@ class AlertView:
     def expired_by_clock(self) -> bool:
         """Whether its validity has passed by this gateway's clock, and no signed step says so yet."""
         return any(copy.expired_by_clock for copy in self.copies)
+
+    @property
+    def left(self) -> list[str]:
+        """Recipients of copies that end since one of the two sides is no member any more."""
+        return [copy.recipient for copy in self.copies if copy.partner_left]
 
     @property
     def asked_for(self) -> str:
@@ -378,8 +384,9 @@ def _copy(delivery: AlertDelivery, steps: Sequence[StepText], response: GetAlert
         else capitalised(label_of(AlertStatus, delivery.status)),
         status_word=status,
         status_kind=STATUS_KINDS.get(status, "quiet"),
-        ended=status in ENDED,
+        ended=status in ENDED or delivery.deadlines.partner_left,
         expired_by_clock=delivery.deadlines.expired_by_clock,
+        partner_left=delivery.deadlines.partner_left,
         step=step_title(step.event),
         delivery=state,
         why_not=step.reason,

@@ -356,6 +356,41 @@ def test_renewing_takes_newer_cards_and_terms(world: Path, tmp_path: Path) -> No
     assert "TOML" in refused(*arguments, "--terms", terms, "--out", tmp_path / "x.json")
 
 
+def test_removing_a_member_says_what_ends_and_its_card_with_terms_brings_it_back(world: Path, tmp_path: Path) -> None:
+    note, draft, back, terms = (
+        world / "directory.note",
+        *(tmp_path / name for name in ("2.json", "3.json", "terms.toml")),
+    )
+    gone, stays = NODES[-1], NODES[0]
+    remove = ("directory", "remove-member", note)
+    assert "names no node 'xx'" in refused(*remove, "xx", "--out", draft)
+    assert "can't be met any more" in refused(*remove, gone, "--threshold", len(NODES), "--out", draft)
+    assert "before this version is issued" in refused(
+        *remove, gone, "--threshold", 1, "--keys-until", "2020-01-01T00:00:00Z", "--out", draft
+    )
+    assert not draft.exists()
+    removed = run(*remove, gone, "--threshold", 1, "--out", draft)
+    assert removed.exit_code == 0, removed.output
+    for shown in (removed, run("directory", "diff", note, draft)):
+        assert f"{gone} is no member any more: its feeds end" in " ".join(shown.output.split())
+    assert f"{gone} is no member since version 2" in refused("directory", "remove-member", draft, gone, "--out", back)
+    terms.write_text(
+        f"""
+        [[agreements]]
+        between = ["{stays}", "{gone}"]
+        message_types = ["AlertEvent", "Disposition"]
+        purposes = ["export_control"]
+        field_classes = ["INVESTIGATIVE"]
+        clause = "Article 4"
+        """
+    )
+    ok("directory", "renew", draft, "--card", world / gone / "card.json", "--terms", terms, "--out", back)
+    made = decode_directory(back.read_bytes())
+    assert made.former_members == {}
+    ids = {agreement.id for agreement in made.agreements}
+    assert {f"{stays}-{gone}", f"{gone}-{stays}", f"{stays}-{gone}.2", f"{gone}-{stays}.2"} <= ids
+
+
 def test_a_draft_without_terms_allows_alerts_alone_and_says_so(world: Path, tmp_path: Path) -> None:
     cards = [world / node / "card.json" for node in NODES]
     shown = run("directory", "draft", *cards, "--out", tmp_path / "directory.json")
@@ -615,7 +650,9 @@ def test_pki_help_has_an_example(command: str) -> None:
     assert f"gateway pki {command}" in shown.stdout
 
 
-@pytest.mark.parametrize("command", ["card", "draft", "renew", "revoke", "sign", "verify", "show", "diff"])
+@pytest.mark.parametrize(
+    "command", ["card", "draft", "renew", "remove-member", "revoke", "sign", "verify", "show", "diff"]
+)
 def test_directory_help_has_an_example(command: str) -> None:
     shown = run("directory", command, "--help")
     assert shown.exit_code == 0
