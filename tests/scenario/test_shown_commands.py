@@ -29,6 +29,7 @@ from tests.support.shown_call import Call
 from tests.support.shown_commands import COMMANDS, Shown, command_of, shown_commands
 from tests.support.shown_scenes import SCENES as SCENES_OF_CAPABILITIES
 from tests.support.shown_scenes import UNENDING, Scene, agree_on_pseudonyms, capabilities_of
+from tests.support.token_scenes import generating, signing_with_a_token
 
 Words = tuple[str, ...]
 NEW_ID = "019bbf30-0000-7000-8000-000000000000"
@@ -39,6 +40,9 @@ NOT_RUN: Mapping[str, str] = {
     "trial --stop": "the same",
     "trial --console": "runs in test_trial, which stops what it starts",
     "evidence verify FOLDER --directory directory.note": "test_hostile_partner has two histories to verify",
+    "keys unlock TOKEN": "test_signing_tokens has a node with a locked token",
+    "keys unlock cn-hsm": "the same",
+    "keys unlock cn-hsm --system ops": "the same",
 }
 """Commands that don't run here, with the reason; few."""
 
@@ -177,16 +181,19 @@ def mapping(name: str) -> Scene:
 
 def signing(kit: CommandKit, call: Call, cwd: Path) -> None:
     """The key is the named authority's; a note has one signature so far. Whoever signs confirms what is shown."""
-    key = cwd / call.value("--key")
-    key.parent.mkdir(exist_ok=True)
-    shutil.copy(kit.nodes.folder.directory_key(call.value("--authority")), key)
-    protect(call, key)
+    if call.has("--token"):
+        signing_with_a_token(kit, call, cwd)
+    else:
+        key = cwd / call.value("--key")
+        key.parent.mkdir(exist_ok=True)
+        shutil.copy(kit.nodes.folder.directory_key(call.value("--authority")), key)
+        protect(call, key)
+        call.input = "y\n"
     if call.arguments == ["directory.note"]:
         shutil.copy(cwd / "signed-once.note", cwd / "directory.note")
         if call.has("--previous"):
             shutil.copy(cwd / "directory.note", cwd / "version-1.note")
     call.give("--out", "signed.note")
-    call.input = "y\n"
 
 
 def issuing(kit: CommandKit, call: Call, cwd: Path) -> None:
@@ -297,6 +304,7 @@ SCENES: Mapping[Words, Scene] = {
     ("directory", "sign"): signing,
     ("evidence", "export"): evidence,
     ("history", "hold", "release"): argument(CommandKit.hold),
+    ("keys", "generate"): generating,
     ("link", "resolve"): resolving,
     ("maintenance", "announce"): announcing,
     ("maintenance", "end"): announced,
