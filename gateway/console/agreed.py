@@ -15,6 +15,7 @@ from starlette.requests import Request
 
 from gateway.console.form import Form
 from gateway.console.page import client
+from gateway.console.views.words import capitalised
 from gateway.errors import PermissionDeniedError
 from gateway.translation.labels import PURPOSE, label
 from gateway.v1.alert_pb2 import AlertContent
@@ -35,7 +36,7 @@ class AgreedTerms:
     def purpose_options(self) -> list[tuple[str, str]]:
         """Codes with their words, for a select; the usual one first."""
         codes = sorted(self.purposes or {USUAL}, key=lambda code: (code != USUAL, code))
-        return [(code, label(PURPOSE, code)) for code in codes]
+        return [(code, capitalised(label(PURPOSE, code))) for code in codes]
 
     def partner_options(self, kept: Iterable[str] = (), *, without: Iterable[str] = ()) -> list[tuple[str, str, str]]:
         """Partners for checkboxes.

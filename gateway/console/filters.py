@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 
 from babel.dates import format_skeleton, format_timedelta, get_timezone_name
@@ -23,6 +23,9 @@ from gateway.translation.trace_sentences import link_reason
 
 NOTHING: Final = UNKNOWN
 """Shown for what isn't there."""
+
+PERSON: Final = "person/"
+"""Begins the name of an actor that is a person; a system's has no prefix."""
 
 LAST_S: Final = 253_402_300_799 - 2 * 24 * 3600
 """Two days before the end of the year 9999, after which Python has no time in any zone."""
@@ -66,6 +69,15 @@ def day_text(value: Timestamp | datetime) -> str:
     """The same for a text."""
     at = as_datetime(value)
     return NOTHING if at is None else _date(at)
+
+
+def calendar_day(iso: str) -> str:
+    """A day, e.g. 2026-12-02, as the reader writes days; as it is where it isn't one."""
+    try:
+        on = date.fromisoformat(iso)
+    except ValueError:
+        return iso
+    return str(format_skeleton("yMMMd", datetime.combine(on, time()), locale=current_page().place.locale))
 
 
 def clock(value: Timestamp | datetime | None) -> Markup | str:
@@ -126,6 +138,11 @@ def foreign(value: object) -> Markup:
     return Markup('<bdi class="foreign">{}</bdi>').format(printable(str(value)))
 
 
+def actor(value: str) -> str:
+    """Who acted, a person or a system, by the name that colleagues know."""
+    return value.removeprefix(PERSON)
+
+
 def harmless(value: Any) -> Any:
     """What every expression of a template passes before it is escaped: characters that don't print are spelt out."""
     return printable(value) if type(value) is str else value
@@ -142,10 +159,12 @@ def _machine(at: datetime) -> str:
 FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     function.__name__: function
     for function in (
+        actor,
         moment,
         moment_text,
         machine_time,
         day,
+        calendar_day,
         clock,
         duration,
         from_now,

@@ -15,8 +15,9 @@ from starlette.responses import Response
 
 from gateway.client import GatewayClient
 from gateway.console.approvals import approving_client
+from gateway.console.filters import PERSON
 from gateway.console.form import Form
-from gateway.console.page import form, redirect
+from gateway.console.page import form, redirect, session_or_none
 from gateway.console.views.alerts.field_names import error_text
 from gateway.errors import GatewayError, NotFoundError
 from gateway.translation.messages import gettext as _
@@ -51,6 +52,12 @@ class Decision:
     of: Callable[[GatewayClient], Decide]
     page: Callable[[Request, Form], Awaitable[Response]]
     done: str
+
+
+def is_proposer(request: Request, proposer: str) -> bool:
+    """Whether the person whom the page is for has proposed the change: another one has to approve it."""
+    present = session_or_none(request)
+    return present is not None and proposer == PERSON + present.person
 
 
 async def decided(request: Request, decision: Decision, *, approval: str, rejection: str) -> Response:

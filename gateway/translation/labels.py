@@ -112,6 +112,20 @@ def list_text(name: str) -> str:
     return gettext("{list} of {node}", list=own, node=publisher.upper()) if slash else name
 
 
+_SPELT: Final = {
+    "reexport_within_n_days": "re-export soon after import",
+    "reexport": "re-export",
+    "e_lock": "e-lock",
+    "x_ray": "X-ray",
+    "_": " ",
+}
+"""Parts of words, the longest first, as they are written."""
+
+
 def readable(word: str) -> str:
     """The English label: `e_lock_applied` is `e-lock applied`."""
-    return "UCR" if word == "ucr" else word.replace("e_lock", "e-lock").replace("x_ray", "X-ray").replace("_", " ")
+    if word == "ucr":
+        return "UCR"
+    for part, spelt in _SPELT.items():
+        word = word.replace(part, spelt)
+    return word

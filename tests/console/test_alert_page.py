@@ -166,7 +166,7 @@ def test_a_question_is_answered_where_it_is_asked(desk: Desks, trial: ConsoleTri
     answering = officer.open(path_of(from_cn))
     expect(answering.get_by_role("heading", name=re.compile("HK asks you"))).to_be_visible()
     officer.assert_accessible()
-    answering.get_by_role("link", name="Answer").click()
+    answering.get_by_role("link", name="Answer the question").click()
     answering.get_by_label("Answer", exact=True).fill("CN2601174")
     answering.get_by_role("button", name="Continue").click()
     answering.get_by_role("button", name="Send the answer").click()
@@ -297,7 +297,7 @@ def test_a_publisher_ends_its_alert(
 ) -> None:
     page = desk("cn", "supervisor").open(path_of(from_cn, step))
     if step == "withdraw":
-        page.get_by_label("Why is it void?").fill("Wrong container")
+        page.get_by_label("Why do you withdraw it?").fill("Wrong container")
     else:
         page.get_by_role("radio", name="Unfounded").check()
     page.get_by_role("button", name="Continue").click()

@@ -18,8 +18,8 @@ def test_a_licence_shows_what_is_left_as_a_picture(desk: Desks, case: Case) -> N
     expect(page.locator("svg.chart:visible")).to_have_count(1)
     expect(page.locator("svg.chart:visible title").first).to_have_text("Balance")
     breaches = page.get_by_role("table", name="Not as the licence says")
-    expect(breaches.get_by_role("row", name="beyond quantity")).to_contain_text("150 KGM")
-    expect(breaches.get_by_role("row", name="reexported")).to_contain_text("D-9/1")
+    expect(breaches.get_by_role("row", name="Beyond quantity")).to_contain_text("150 kg")
+    expect(breaches.get_by_role("row", name="Re-exported")).to_contain_text("D-9/1")
     officer.assert_accessible()
 
 
@@ -30,6 +30,9 @@ def test_a_change_that_is_rejected_needs_a_reason(desk: Desks, case: Case, trial
         return proposed.proposal_id
 
     proposal_id = trial.run(propose())
+    expect(
+        desk("cn", "officer").open(f"/licences/proposals/{proposal_id}").get_by_text("It waits for a supervisor")
+    ).to_be_visible()
     supervisor = desk("cn", "supervisor")
     page = supervisor.open("/licences")
     page.get_by_role("link", name="proposals wait").click()

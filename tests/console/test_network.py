@@ -53,7 +53,7 @@ def test_a_container_shows_who_and_what_it_connects_and_why(desk: Desks, case: C
     officer = desk("hk", "officer")
     page = ask(officer, CONTAINER)
     shown(page)
-    nodes = page.get_by_role("region", name="Nodes and why they are connected")
+    nodes = page.get_by_role("region", name="What is connected, and why")
     seed = nodes.locator(".node-card").first
     expect(seed).to_contain_text(CONTAINER)
     expect(seed).to_contain_text("Alert of")
@@ -78,7 +78,7 @@ def test_on_from_a_node_and_only_some_kinds(desk: Desks, case: Case) -> None:
     expect(page.get_by_role("heading", level=1)).to_contain_text("示例物流")
     page.get_by_label("Party", exact=True).uncheck()
     page.get_by_label("Declarant", exact=True).uncheck()
-    page.get_by_role("button", name="Show so").click()
+    page.get_by_role("button", name="Show", exact=True).click()
     expect(page.locator(".node-card")).not_to_have_count(0)
     for card in page.locator(".node-card").all()[1:]:
         expect(card.locator("h3 .fine")).not_to_have_text("Party")
@@ -310,7 +310,7 @@ def test_partners_are_asked_about_a_node_and_their_answers_are_shown(desk: Desks
     held = page.get_by_role("group", name="Look at these too").locator("input:checked")
     expect(page.get_by_role("group", name="Look at these too")).to_contain_text("MO, ")
     held.first.uncheck()  # the answer is held, and can be left out
-    page.get_by_role("button", name="Show so").click()
+    page.get_by_role("button", name="Show", exact=True).click()
     expect(card(page, CONTAINER)).not_to_contain_text("of MO")
 
 

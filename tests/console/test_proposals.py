@@ -101,6 +101,30 @@ def test_many_entries_are_approved_in_few_clicks_having_seen_counts_and_a_sample
     assert way.clicks <= MOST_CLICKS
 
 
+def test_who_proposed_a_change_takes_it_back_and_cannot_approve_it(
+    desk: Desks, case: Case, trial: ConsoleTrial
+) -> None:
+    name = f"own-{uuid.uuid4().hex[:6]}"
+
+    async def propose() -> str:
+        async with trial["cn"].acting("supervisor") as supervisor:
+            row = ImportRow(id="OWN", content=listed_content("Own Example Limited"))
+            return (await supervisor.watchlist.import_entries(name, [row])).proposal_id
+
+    path = f"/watchlists/proposals/{trial.run(propose())}"
+    page = desk("cn", "deputy").open(path)
+    expect(page.get_by_label("Approve")).to_be_visible()
+    proposer = desk("cn", "supervisor")
+    page = proposer.open(path)
+    expect(page.get_by_text("You proposed it: another person, a supervisor, has to approve it.")).to_be_visible()
+    expect(page.get_by_label("Approve")).to_have_count(0)
+    expect(page.get_by_role("button", name="Decide")).to_have_count(0)
+    proposer.assert_accessible()
+    page.get_by_label("Why do you take it back?").fill("Proposed twice")
+    page.get_by_role("button", name="Take it back").click()
+    expect(page.get_by_text("The proposal was rejected.")).to_be_visible()
+
+
 def test_an_entry_that_matches_too_much_is_named_before_the_import_and_left_out(
     desk: Desks, case: Case, trial: ConsoleTrial, tmp_path: Path
 ) -> None:

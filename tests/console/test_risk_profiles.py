@@ -6,9 +6,21 @@ from playwright.sync_api import expect
 
 from tests.support.console.case import Case
 from tests.support.console.desk import Desks
+from tests.support.console.trial import ConsoleTrial
 
 
-def test_a_profile_is_tried_and_adopted_by_two_persons(desk: Desks, case: Case) -> None:
+def proposed(trial: ConsoleTrial) -> list[str]:
+    """Ids of the changes that wait at hk."""
+
+    async def ask() -> list[str]:
+        async with trial["hk"].acting("supervisor") as supervisor:
+            return [one.proposal.proposal_id async for one in supervisor.risk_profiles.proposals()]
+
+    return trial.run(ask())
+
+
+def test_a_profile_is_tried_and_adopted_by_two_persons(desk: Desks, case: Case, trial: ConsoleTrial) -> None:
+    before = proposed(trial)
     analyst = desk("hk", "analyst")
     page = analyst.open("/risk-profiles")
     page.get_by_role("link", name=case.profile).click()
@@ -23,7 +35,17 @@ def test_a_profile_is_tried_and_adopted_by_two_persons(desk: Desks, case: Case) 
     expect(page.get_by_role("heading", name="Trial on own records")).to_be_visible()
     expect(page.get_by_label("net mass")).to_have_value("2,000")
     page.get_by_role("button", name="Adopt").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Check what will be sent")
+    expect(page.get_by_role("heading", name="To CN")).to_be_visible()
+    expect(page.get_by_text("least_kg 2000 (own values aren't sent)")).to_be_visible()
+    analyst.assert_accessible()
+    page.get_by_role("button", name="Go back and change").click()
+    expect(page.get_by_label("net mass")).to_have_value("2,000")
+    assert proposed(trial) == before, "nothing is sent before it was seen"
+    page.get_by_role("button", name="Adopt").click()
+    page.get_by_role("button", name="Adopt").click()
     expect(page.get_by_text("It is done, or waits for a second person")).to_be_visible()
+    assert len(proposed(trial)) == len(before) + 1
 
     supervisor = desk("hk", "supervisor")
     page = supervisor.open("/risk-profiles")

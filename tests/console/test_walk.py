@@ -2,8 +2,8 @@
 
 Each page is opened in English, in Portuguese, whose words are the longest, and once without scripts; what is looked at
 meanwhile is asserted afterwards. In the other languages its answer is read, and a page is opened only where a form
-leads to it. axe-core looks at a page in English, light and dark; in another language only where its markup is another
-one, and not at its colours again.
+leads to it. axe-core looks at a page in English, on each display of tests/support/console/displays.py; in another
+language only where its markup is another one, and not at its colours again.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from tests.support.console import machine_words
 from tests.support.console.accessibility import COLOURS, violations
 from tests.support.console.chromium import NARROW, WIDE
 from tests.support.console.desk import LANGUAGES, Desk, Desks, desks
+from tests.support.console.displays import DESK, DISPLAYS
 from tests.support.console.markup import language_and_shape
 from tests.support.console.trial import ConsoleTrial
 from tests.support.console.visitor import Visitor
@@ -88,7 +89,7 @@ class Seen:
     shapes: dict[str, str] = field(default_factory=dict)
     answers: dict[str, list[tuple[object, ...]]] = field(default_factory=dict)
     unreadable: list[str] = field(default_factory=list)
-    unreadable_dark: list[str] = field(default_factory=list)
+    unreadable_elsewhere: list[str] = field(default_factory=list)
     kb: dict[str, float] = field(default_factory=dict)
     words: dict[str, set[str]] = field(default_factory=dict)
     machine_words: list[str] = field(default_factory=list)
@@ -119,10 +120,10 @@ def english(trial: ConsoleTrial, desk_of_module: Desks, all_places: list[Place])
         seen.machine_words += [f"{place.title}: {text}" for text in machine_words.in_page(page)]
         if place.reach is None:
             _, seen.answers[place.title], _ = answer(trial, place, "en")
-        seen.unreadable += violations(page)
-        page.emulate_media(color_scheme="dark")
-        seen.unreadable_dark += violations(page, rules=COLOURS)
-        page.emulate_media(color_scheme="light")
+        seen.unreadable += DESK.problems(page)
+        for display in DISPLAYS:
+            seen.unreadable_elsewhere += display.problems(page)
+        DESK.show(page)
     for database in databases:
         database.close()
     return seen
@@ -169,8 +170,9 @@ def test_axe_finds_nothing_serious(english: Seen) -> None:
     assert english.unreadable == [], "\n".join(english.unreadable)
 
 
-def test_axe_finds_nothing_serious_in_the_dark(english: Seen) -> None:
-    assert english.unreadable_dark == [], "\n".join(english.unreadable_dark)
+def test_axe_finds_nothing_serious_on_other_displays(english: Seen) -> None:
+    """Dark, on a wide screen, on a telephone, in forced colours; no page is wider than its window."""
+    assert english.unreadable_elsewhere == [], "\n".join(english.unreadable_elsewhere)
 
 
 def test_no_page_speaks_as_a_machine(english: Seen) -> None:

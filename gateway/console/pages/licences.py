@@ -12,7 +12,7 @@ from gateway.client import new_request_id
 from gateway.console.form import Form
 from gateway.console.navigation import NavigationEntry
 from gateway.console.page import client, has_role, page_route, render
-from gateway.console.proposals import Decision, decided
+from gateway.console.proposals import Decision, decided, is_proposer
 from gateway.console.views.licences import (
     balance_picture,
     balance_rows,
@@ -113,6 +113,7 @@ async def _proposal_page(request: Request, sent: Form) -> Response:
         listed=listed,
         rows=change_rows(listed),
         may_decide=has_role(request, "supervisor"),
+        is_proposer=is_proposer(request, listed.proposer),
     )
 
 

@@ -8,17 +8,22 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.client import new_request_id
+from gateway.console.flow import Carried, Flow
 from gateway.console.form import Form
 from gateway.console.navigation import NavigationEntry
 from gateway.console.page import client, form, has_role, page_route, redirect, render
-from gateway.console.proposals import Decision, decided
+from gateway.console.proposals import Decision, decided, is_proposer
 from gateway.console.views.alerts.field_names import error_text
 from gateway.console.views.risk_profiles import (
+    STEP_TITLES,
+    ProfileStep,
+    adoption_at,
     change_rows,
     profile_path,
     profile_proposal_title,
     profile_rows,
     profile_summary,
+    step_rows,
     trial_rows,
     use_rows,
 )
@@ -60,36 +65,23 @@ async def show_all(request: Request) -> Response:
     )
 
 
-async def show(request: Request) -> Response:
-    """One profile."""
-    return await _page(request, Form.with_values({"request_id": new_request_id()}))
-
-
 async def act(request: Request) -> Response:
-    """Tries the profile, adopts it, ends that, or reports."""
+    """Tries the profile, which sends nothing; shows what another step would send, and sends it."""
     sent = form(request)
-    profiles, reference = client(request).risk_profiles, _reference(request)
-    listed = (await profiles.get(reference)).profile
-    values, step, request_id = _values(sent, listed), sent.text("step"), sent.text("request_id")
-    version = sent.whole_number("version") if step == "adopt" else 0
+    if sent.text("step") != "try" or sent.text("edit"):
+        return await _STEPS.take(request)
+    listed = await _profile(request)
+    values = _values(sent, listed)
     if not sent.is_good:
-        return await _page(request, sent)
+        return await _show(request, listed, sent, 422)
     try:
-        match step:
-            case "try":
-                return await _page(request, sent, await profiles.try_out(reference, values=values))
-            case "adopt":
-                await profiles.adopt(reference, version, values=values, request_id=request_id)
-            case "end":
-                await profiles.end(reference, request_id=request_id)
-            case _:
-                await profiles.report(reference, request_id=request_id)
+        tried = await client(request).risk_profiles.try_out(listed.reference, values=values)
     except GatewayError as error:
         if not error.message or isinstance(error, NotFoundError):
             raise
         sent.problems[""] = error_text(error)
-        return await _page(request, sent)
-    return redirect(f"{profile_path(reference)}?done={step}")
+        return await _show(request, listed, sent, 422)
+    return await _show(request, listed, sent, 200, tried)
 
 
 async def show_proposal(request: Request) -> Response:
@@ -107,26 +99,67 @@ async def decide(request: Request) -> Response:
     )
 
 
-async def _page(request: Request, sent: Form, tried: TryRiskProfileResponse | None = None) -> Response:
-    reference, node = _reference(request), client(request).node_name
-    response = await client(request).risk_profiles.get(reference)
-    listed = response.profile
-    is_partners = reference.offerer != node and not listed.HasField("withdrawal")
-    adopted = [use for use in listed.uses if use.node == node and use.adoption.version and not use.adoption.ended]
+async def _profile(request: Request) -> ListedRiskProfile:
+    return (await client(request).risk_profiles.get(_reference(request))).profile
+
+
+async def _read(request: Request, listed: ListedRiskProfile, sent: Form) -> ProfileStep | None:
+    name = sent.text("step")
+    if name not in STEP_TITLES:
+        sent.problems[""] = _("Choose what to do with the profile.")
+        return None
+    return ProfileStep(name, sent.whole_number("version"), _values(sent, listed), sent.text("request_id"))
+
+
+async def _check(request: Request, listed: ListedRiskProfile, step: ProfileStep, hidden: Carried) -> Response:
+    return render(
+        request,
+        "risk_profiles/check.html",
+        title=_("Check what will be sent"),
+        listed=listed,
+        path=profile_path(listed.reference),
+        rows=step_rows(listed, step, client(request).node_name),
+        waits=step.name != "report",
+        button=STEP_TITLES[step.name](),
+        hidden=hidden,
+    )
+
+
+async def _send(request: Request, listed: ListedRiskProfile, step: ProfileStep) -> Response:
+    profiles, reference = client(request).risk_profiles, listed.reference
+    match step.name:
+        case "adopt":
+            await profiles.adopt(reference, step.version, values=step.values, request_id=step.request_id)
+        case "end":
+            await profiles.end(reference, request_id=step.request_id)
+        case _:
+            await profiles.report(reference, request_id=step.request_id)
+    return redirect(f"{profile_path(reference)}?done={step.name}")
+
+
+async def _show(
+    request: Request,
+    listed: ListedRiskProfile,
+    sent: Form,
+    status: int,
+    tried: TryRiskProfileResponse | None = None,
+) -> Response:
+    node = client(request).node_name
+    is_partners = listed.reference.offerer != node and not listed.HasField("withdrawal")
     return render(
         request,
         "risk_profiles/show.html",
         title=listed.newest.title,
-        status=200 if sent.is_good else 422,
+        status=status,
         form=sent,
-        path=profile_path(reference),
+        path=profile_path(listed.reference),
         listed=listed,
         rows=profile_summary(listed, node),
         uses=use_rows(listed),
         tried=None if tried is None else trial_rows(tried),
         may_try=is_partners and has_role(request, "officer", "analyst", "supervisor"),
         may_adopt=is_partners and has_role(request, "analyst", "supervisor"),
-        is_adopted=bool(adopted),
+        is_adopted=adoption_at(listed, node) is not None,
         done=request.query_params.get("done", ""),
     )
 
@@ -166,6 +199,7 @@ async def _proposal_page(request: Request, sent: Form) -> Response:
         listed=listed,
         rows=change_rows(listed),
         may_decide=has_role(request, "supervisor"),
+        is_proposer=is_proposer(request, listed.proposer),
     )
 
 
@@ -184,13 +218,22 @@ DECISION: Final = Decision(
     "/risk-profiles",
 )
 
+_STEPS: Final = Flow(
+    subject=_profile,
+    show=_show,
+    read=_read,
+    check=_check,
+    send=_send,
+    violations={"version": "version"},
+)
+
 routes = [
     page_route("/risk-profiles", show_all),
     page_route("/risk-profiles/proposals/{proposal_id}", show_proposal),
     page_route("/risk-profiles/proposals/{proposal_id}", decide, methods=("POST",)),
-    page_route("/risk-profiles/{offerer}/{profile_id}", show),
+    page_route("/risk-profiles/{offerer}/{profile_id}", _STEPS.ask),
     page_route("/risk-profiles/{offerer}/{profile_id}", act, methods=("POST",)),
 ]
 navigation = NavigationEntry(
-    path="/risk-profiles", title=lambda: _("Risk profiles"), icon="seal", order=45, roles=READING
+    path="/risk-profiles", title=lambda: _("Risk profiles"), icon="risk", order=45, roles=READING
 )

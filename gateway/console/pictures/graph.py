@@ -82,7 +82,7 @@ def graph(
     drawn = [edge for edge in edges if edge.start in shown and edge.end in shown and edge.start != edge.end][:MAX_EDGES]
     order = tuple(dict.fromkeys((*kinds, *(node.kind for node in shown.values()))))
     spots = layout(list(shown), [(edge.start, edge.end) for edge in drawn], [n.id for n in shown.values() if n.is_root])
-    parties = ngettext("{number} node", "{number} nodes", len(shown))
+    parties = ngettext("{number} party or thing", "{number} parties and things", len(shown))
     joined = ngettext("{number} connection", "{number} connections", len(drawn))
     said = _("{nodes}, {connections}", nodes=parties, connections=joined)
     notes = []

@@ -50,7 +50,6 @@ def figure_tables(figures: GetFiguresResponse) -> list[FigureTable]:
     """All figures, in the order in which a page shows them."""
     return [
         _months(figures),
-        _steps(figures),
         _typologies(figures),
         _named("partners", _("Alerts by partner"), _("Partner"), figures.by_partner, str.upper),
         _named("actions", _("Alerts by requested action"), _("Requested action"), figures.by_requested_action, _action),
@@ -69,6 +68,7 @@ def figure_tables(figures: GetFiguresResponse) -> list[FigureTable]:
         _named("endings", _("How alerts ended"), _("Ending"), figures.by_ending, _ending),
         _named("flags", _("Why recipients couldn't act"), _("Reason"), figures.by_flag_reason, _flag),
         _named("findings", _("Findings"), _("Result"), figures.by_finding_result, _finding),
+        _steps(figures),
         _measures(figures),
         _lists(figures),
     ]

@@ -34,6 +34,12 @@ STATES: Final = {
 PICTURES: Final = frozenset({"image/jpeg", "image/png", "image/webp", "image/tiff", "image/bmp", "image/gif"})
 """Types that are shown as pictures; the worker decides whether they are."""
 
+_TYPES: Final = {
+    **{f"image/{name}": name.upper() for name in ("jpeg", "png", "webp", "tiff", "bmp", "gif")},
+    "application/pdf": "PDF",
+}
+"""What people call types of files; others keep the name that they travel by."""
+
 
 @dataclass(frozen=True, slots=True)
 class FileMentionRow:
@@ -52,6 +58,7 @@ class FileView:
     name: str
     description: str
     media_type: str
+    type_text: str
     size: int
     classes: str
     state: str
@@ -115,6 +122,7 @@ def file_view(alert: AlertReference, found: AlertFile) -> FileView:
         name=evidence.file_name or evidence.description or evidence.sha256.hex()[:12],
         description=evidence.description,
         media_type=evidence.media_type,
+        type_text=_TYPES.get(evidence.media_type, evidence.media_type),
         size=evidence.size_bytes,
         classes=capitalised(listed(label_of(DisclosureClass, one) for one in evidence.classes)),
         state=state,

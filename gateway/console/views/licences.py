@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
-from gateway.console.filters import foreign
+from gateway.console.filters import calendar_day, foreign
 from gateway.console.pictures.charts import ChartSeries, bar_chart
 from gateway.console.pictures.svg import Illustration
+from gateway.console.views.words import capitalised
 from gateway.translation.labels import label_of
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import listed as joined
@@ -27,6 +28,8 @@ from gateway.v1.licence_pb2 import (
 )
 from gateway.v1.licence_service_pb2 import GetLicenceResponse, ListedLicence, ListedLicenceProposal
 from gateway.v1.party_pb2 import Party
+
+_UNITS: Final = {"KGM": "kg", "GRM": "g", "TNE": "t", "LTR": "l", "MTR": "m", "MTK": "m²", "MTQ": "m³"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +59,9 @@ def licence_rows(licences: Iterable[ListedLicence]) -> list[LicenceListRow]:
             listed.reference.number,
             listed.reference.issuer,
             _called(listed.newest.content.consignee),
-            listed.newest.content.valid_until,
+            calendar_day(listed.newest.content.valid_until),
             listed.withdrawn,
-            joined(f"{goods.remaining} {goods.unit}" for goods in listed.balance.goods),
+            joined(_amount(goods.remaining, goods.unit) for goods in listed.balance.goods),
             len(listed.balance.breaches),
         )
         for listed in licences
@@ -74,7 +77,10 @@ def content_rows(content: LicenceContent) -> list[tuple[str, Any]]:
         (_("End use"), _foreign(content.end_use)),
         (_("Goods"), [foreign(goods_name(at, goods)) for at, goods in enumerate(content.goods, 1)]),
         (_("Uses allowed"), str(content.uses) if content.uses else _("any number")),
-        (_("Valid"), _("{start} to {end}", start=content.valid_from, end=content.valid_until)),
+        (
+            _("Valid"),
+            _("{start} to {end}", start=calendar_day(content.valid_from), end=calendar_day(content.valid_until)),
+        ),
         (_("Destinations"), joined(content.destinations)),
         (
             _("Conditions"),
@@ -104,9 +110,9 @@ def change_rows(listed: ListedLicenceProposal) -> list[tuple[str, Any]]:
     change = listed.proposal.change
     if change.HasField("withdrawn"):
         withdrawn = change.withdrawn
-        return [(_("Effective from"), withdrawn.effective_on), (_("Reason"), _foreign(withdrawn.reason))]
+        return [(_("Effective from"), calendar_day(withdrawn.effective_on)), (_("Reason"), _foreign(withdrawn.reason))]
     revised = change.revised
-    first = [(_("Effective from"), revised.effective_on)] if revised.revision > 1 else []
+    first = [(_("Effective from"), calendar_day(revised.effective_on))] if revised.revision > 1 else []
     return [*first, *content_rows(revised.content)]
 
 
@@ -136,7 +142,7 @@ def balance_rows(response: GetLicenceResponse) -> list[Sequence[str]]:
     return [
         (
             foreign(goods_name(at, goods)),
-            f"{left.quantity} {left.unit}",
+            _amount(left.quantity, left.unit),
             left.quantity_with_tolerance,
             left.drawn,
             left.remaining,
@@ -152,11 +158,11 @@ def breach_rows(response: GetLicenceResponse) -> list[Sequence[str]]:
     """What isn't as the licence says."""
     return [
         (
-            label_of(LicenceBreachKind, breach.kind),
+            capitalised(label_of(LicenceBreachKind, breach.kind)),
             breach.reporter.upper(),
             foreign(f"{breach.declaration}/{breach.line}"),
-            breach.day,
-            f"{breach.quantity} {breach.unit}",
+            calendar_day(breach.day),
+            _amount(breach.quantity, breach.unit),
         )
         for breach in response.licence.balance.breaches
     ]
@@ -173,15 +179,20 @@ def report_rows(response: GetLicenceResponse) -> list[Sequence[str]]:
     ]
     return [
         (
-            day,
-            what,
+            calendar_day(day),
+            capitalised(what),
             by.upper(),
             f"{report.declaration}/{report.line}",
-            f"{report.quantity} {report.unit}",
+            _amount(report.quantity, report.unit),
             report.destination,
         )
         for day, what, by, report in sorted(reports, key=lambda row: (row[0], row[2], row[3].declaration))
     ]
+
+
+def _amount(quantity: str, unit: str) -> str:
+    """A quantity with its unit, by its symbol where one is known for the code of UN/ECE recommendation 20."""
+    return f"{quantity} {_UNITS.get(unit, unit)}"
 
 
 def _foreign(text: str) -> str:

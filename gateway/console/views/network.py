@@ -13,6 +13,7 @@ from gateway.console.filters import day_text
 from gateway.console.pictures.graph import GraphEdge, GraphNode, graph
 from gateway.console.pictures.svg import Illustration
 from gateway.console.views.lists.entries import entry_text
+from gateway.console.views.lists.matches import score_text
 from gateway.console.views.partner_question import PartnerQuestion
 from gateway.console.views.words import capitalised
 from gateway.tracing.report.criteria_words import criteria_lines
@@ -203,11 +204,11 @@ def edge_text(edge: LinkGraphEdge, labels: Mapping[str, str]) -> str:
         names = edge.names
         parts.append(
             _(
-                "{one} and {other} may be one: {because} (score {score})",
+                "{one} and {other} may be one: {because} ({score})",
                 one=names.from_name,
                 other=names.to_name,
                 because=said(names.because),
-                score=f"{names.score:.2f}",
+                score=score_text(names.score),
             )
         )
     return "; ".join(parts) or edge.because

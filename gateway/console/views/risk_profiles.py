@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from markupsafe import Markup
 
-from gateway.console.filters import foreign
-from gateway.translation.labels import PURPOSE, label
+from gateway.console.filters import calendar_day, foreign, moment, number
+from gateway.console.views.words import capitalised
+from gateway.translation.labels import CONFIDENCE, PURPOSE, TYPOLOGY, label, readable
 from gateway.translation.messages import gettext as _
 from gateway.translation.messages import listed as joined
 from gateway.v1.risk_profile_pb2 import RiskProfile, RiskProfileReference, RiskProfileReport
@@ -20,9 +21,34 @@ from gateway.v1.risk_profile_service_pb2 import (
     RiskProfileUse,
     TryRiskProfileResponse,
 )
+from gateway.v1.trace_pb2 import Severity
 
 _PLACEHOLDER: Final = re.compile(r"\{([a-z][a-z0-9_.]*)(?::[a-z]+)?\}")
 """As in explanations of risk rules."""
+
+
+STEP_TITLES: Final[Mapping[str, Callable[[], str]]] = {
+    "adopt": lambda: _("Adopt"),
+    "end": lambda: _("End"),
+    "report": lambda: _("Report"),
+}
+"""Steps that send something to the partner that offers a profile."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileStep:
+    """A step on a partner's profile.
+
+    Attributes:
+        name: of STEP_TITLES.
+        version: of the profile that the person has seen.
+        values: own values of parameters, by name; others are as offered.
+    """
+
+    name: str
+    version: int
+    values: Mapping[str, float]
+    request_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +110,30 @@ def trial_rows(tried: TryRiskProfileResponse) -> list[tuple[str, Any]]:
     return rows
 
 
+def adoption_at(listed: ListedRiskProfile, node: str) -> RiskProfileUse | None:
+    """The adoption of a profile that is in force at a node."""
+    uses = (use for use in listed.uses if use.node == node and use.adoption.version and not use.adoption.ended)
+    return next(uses, None)
+
+
+def step_rows(listed: ListedRiskProfile, step: ProfileStep, node: str) -> list[tuple[str, Any]]:
+    """What a step would send, before it is sent."""
+    use = adoption_at(listed, node)
+    match step.name:
+        case "adopt":
+            own = _("{values} (own values aren't sent)", values=joined(_values_text(step.values)))
+            return [
+                (_("It learns"), _("This authority adopts version {version}.", version=step.version)),
+                (_("Parameters"), own if step.values else _("as offered")),
+            ]
+        case "end":
+            return [(_("It learns"), _("This authority doesn't use the profile any more."))]
+        case _:
+            since = [(_("Since"), moment(use.adopted_at))] if use is not None else []
+            numbers = [_("records"), _("hits"), _("hits that inspections confirmed"), _("hits found as declared")]
+            return [(_("It learns how many"), numbers), *since, (_("Left out"), _("small numbers"))]
+
+
 def profile_proposal_title(listed: ListedRiskProfileProposal) -> str:
     """What a proposal would change, in a line."""
     change = listed.proposal.change
@@ -108,7 +158,7 @@ def change_rows(listed: ListedRiskProfileProposal) -> list[tuple[str, Any]]:
         return _content(change.offered)
     if change.HasField("withdrawn"):
         return [(_("Why"), foreign(change.withdrawn.reason))]
-    values = [_code(f"{name} {value:g}") for name, value in sorted(change.adopted.values.items())]
+    values = [_code(text) for text in _values_text(change.adopted.values)]
     shown = Markup(", ").join(values) if values else _("as offered")
     return [(_("Version"), change.adopted.rule_version), (_("Parameters"), shown)]
 
@@ -116,28 +166,40 @@ def change_rows(listed: ListedRiskProfileProposal) -> list[tuple[str, Any]]:
 def _content(profile: RiskProfile) -> list[tuple[str, Any]]:
     parameters = [
         Markup("{} {}: {}").format(
-            _code(one.name), f"{one.default_value:g} ({one.least:g}–{one.most:g}) {one.unit}", foreign(one.meaning)
+            _code(one.name),
+            f"{number(one.default_value)} ({number(one.least)}–{number(one.most)}) {one.unit}",
+            foreign(one.meaning),
         )
         for one in profile.parameters
     ]
     return [
-        (_("Version"), profile.version),
-        (_("Typology"), foreign(profile.typology)),
         (_("Looks for"), foreign(_in_words(profile))),
-        (_("Condition"), _code(profile.condition)),
-        (_("Parameters"), Markup("; ").join(parameters)),
-        (_("Severity"), profile.severity),
-        (_("Confidence"), profile.confidence),
-        (_("Valid"), f"{profile.valid_from} – {profile.valid_until}"),
-        (_("Purpose"), label(PURPOSE, profile.purpose)),
+        (_("Suspicion"), foreign(capitalised(label(TYPOLOGY, profile.typology)))),
+        (_("Severity"), capitalised(label(Severity.DESCRIPTOR.name, profile.severity))),
+        (_("Confidence"), capitalised(label(CONFIDENCE, profile.confidence))),
+        (
+            _("Valid"),
+            _("{start} to {end}", start=calendar_day(profile.valid_from), end=calendar_day(profile.valid_until)),
+        ),
+        (_("Purpose"), capitalised(label(PURPOSE, profile.purpose))),
         (_("Offered to"), joined([name.upper() for name in profile.recipients])),
+        (_("Version"), profile.version),
+        (_("Parameters"), Markup("; ").join(parameters)),
+        (_("Condition"), _code(profile.condition)),
     ]
 
 
 def _in_words(profile: RiskProfile) -> str:
-    """What a profile looks for, with its parameters as they are offered in place of their names."""
-    numbers = {f"t.{one.name}": f"{one.default_value:g}" for one in profile.parameters}
-    return _PLACEHOLDER.sub(lambda match: numbers.get(match[1], "…"), profile.looks_for)
+    """What a profile looks for, with its parameters as they are offered in place of their names.
+
+    What a record gives stands in brackets: `[net kg] kg`.
+    """
+    numbers = {f"t.{one.name}": number(one.default_value) for one in profile.parameters}
+    return _PLACEHOLDER.sub(lambda match: numbers.get(match[1], f"[{readable(match[1])}]"), profile.looks_for)
+
+
+def _values_text(values: Mapping[str, float]) -> list[str]:
+    return [f"{name} {value:g}" for name, value in sorted(values.items())]
 
 
 def _code(text: str) -> Markup:

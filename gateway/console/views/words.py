@@ -28,13 +28,23 @@ def capitalised(text: str) -> str:
 
 def codes_text(codes: list[CommodityCode]) -> str:
     """Commodity codes, each with the scheme or territory that gives it meaning."""
-    return listed(f"{code.code} ({' '.join(filter(None, (code.scheme.upper(), code.territory)))})" for code in codes)
+    return listed(f"{code.code} ({_scheme(code)})" for code in codes)
+
+
+def _scheme(code: CommodityCode) -> str:
+    if code.scheme == "tariff" and code.territory:
+        return _("{territory} tariff", territory=code.territory)
+    return " ".join(filter(None, (code.scheme.upper(), code.territory)))
 
 
 def substance_text(item: GoodsItem) -> str:
-    """Substance, purity and form: `antimony, 99.65 %, ingots`, with the publisher's own word where it is another."""
+    """Substance, purity and form: `antimony, 99.65 %, ingots`, with the publisher's own word where it is another.
+
+    A form that the substance's name has already isn't said again: `antimony ingot`.
+    """
     purity = percent_text(item.purity_percent) if item.HasField("purity_percent") else ""
-    return listed(filter(None, (substance_words(item.substance, item.element), purity, item.form)))
+    form = "" if item.form.casefold() in item.substance.casefold().split() else item.form
+    return listed(filter(None, (substance_words(item.substance, item.element), purity, form)))
 
 
 def percent_text(value: float) -> str:

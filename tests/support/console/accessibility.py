@@ -15,6 +15,9 @@ _TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa", "bes
 COLOURS = ("color-contrast", "link-in-text-block")
 """Rules that colours decide: half of axe-core's time, and words change nothing about them."""
 
+LAYOUT = ("target-size", "scrollable-region-focusable")
+"""Rules that the width of a window and the length of words decide."""
+
 _RUN = """async ({runOnly, rules}) => {
   if (typeof axe === "undefined") return null;
   for (const {id, impact} of axe._audit.rules) {

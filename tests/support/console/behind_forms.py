@@ -65,6 +65,8 @@ def form_places(case: Case) -> Iterator[FormPlace]:
     hit = f"/watchlists/hits/mo/{case.hit_of_mo}"
     yield FormPlace("hit-check", "cn", "officer", hit, _filled({"outcome-1": "", "remarks": "By its register"}))
     yield FormPlace("import-preview", "cn", "supervisor", "/watchlists/import?list=minerals", _import)
+    profile = f"/risk-profiles/cn/{case.profile}"
+    yield FormPlace("profile-check", "hk", "analyst", profile, _adopt)
     yield FormPlace("match", "hk", "officer", "/watchlists/matches", _match)
     yield FormPlace("match-group", "hk", "officer", "/watchlists/matches/alike/entry", _match_group)
     yield FormPlace("directory-preview", "mo", "operator", "/operations/directory", _upload_directory)
@@ -106,6 +108,11 @@ def _filled(fields: dict[str, str]) -> Callable[[Page], None]:
         page.locator(CONFIRM).wait_for()
 
     return reach
+
+
+def _adopt(page: Page) -> None:
+    page.locator("button[name=step][value=adopt]").click()
+    page.locator(CONFIRM).wait_for()
 
 
 def _search(page: Page) -> None:

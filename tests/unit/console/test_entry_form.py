@@ -118,4 +118,4 @@ def test_a_hit_without_its_party_is_named_by_the_entry() -> None:
     )
     told.outcome = watchlist_pb2.HIT_OUTCOME_FALSE
     view = hit_view(told)
-    assert (view.title, view.outcome, view.score) == ("Exemplo Lda", "Somebody or something else", "0.91")
+    assert (view.title, view.outcome, view.score) == ("Exemplo Lda", "Somebody or something else", "score 91 %")

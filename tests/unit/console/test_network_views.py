@@ -95,7 +95,7 @@ def test_names_that_were_compared_are_an_unsure_edge_with_the_score() -> None:
     names = LinkNameComparison(from_name="Alpha", to_name="甲公司", score=0.91, because="strong: a reading")
     found.edges.add(from_node=found.nodes[0].id, to_node=found.nodes[1].id, names=names)
     view = network_view(found)
-    assert "Alpha and 甲公司 may be one: strong: a reading (score 0.91)" in view.nodes[0].edges[0].text
+    assert "Alpha and 甲公司 may be one: strong: a reading (score 91 %)" in view.nodes[0].edges[0].text
     assert "edge compared" in view.picture.wide
 
 

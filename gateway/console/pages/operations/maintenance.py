@@ -11,8 +11,8 @@ from starlette.responses import Response
 
 from gateway.console.flow import Carried, Flow
 from gateway.console.form import Form
-from gateway.console.page import client, console_of, page_route, reader_locale, redirect, render
-from gateway.console.pages.operations.parts import tabs
+from gateway.console.page import client, console_of, has_role, page_route, reader_locale, redirect, render
+from gateway.console.pages.operations.parts import OPERATOR, tabs
 from gateway.translation.messages import gettext as _
 from gateway.v1.maintenance_pb2 import AnnouncedMaintenance
 
@@ -71,6 +71,7 @@ async def _show(request: Request, announced: Announced, sent: Form, status: int)
         title=_("Maintenance"),
         status=status,
         tabs=tabs(request),
+        may_operate=has_role(request, OPERATOR),
         form=sent,
         own=[one for one in announced if one.node == own],
         partners=[one for one in announced if one.node != own],

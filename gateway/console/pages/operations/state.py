@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,8 +16,12 @@ from gateway.console.views.words import capitalised
 from gateway.errors import MethodUnknownError
 from gateway.translation.alarm_texts import advice_on, alarm_title
 from gateway.translation.labels import QUOTA, RESOURCE, label
+from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
 from gateway.v1.notification_service_pb2 import ListOutboxStateResponse
+
+_QUOTAS: Final = {"licences": N_("Licences"), "risk-profiles": N_("Risk profiles")}
+"""Kinds of quotas that are called as their pages are."""
 
 
 async def show(request: Request) -> Response:
@@ -35,7 +40,7 @@ async def show(request: Request) -> Response:
         quotas=[
             (
                 used,
-                capitalised(label(QUOTA, used.kind)),
+                _(_QUOTAS[used.kind]) if used.kind in _QUOTAS else capitalised(label(QUOTA, used.kind)),
                 _share(used.items, used.max_items),
                 _share(used.bytes, used.max_bytes),
             )

@@ -11,11 +11,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.client import GatewayClient
-from gateway.console.filters import number
 from gateway.console.page import client, console_of, form, has_role, render
 from gateway.console.pages.watchlists.hits import waiting_filter
 from gateway.console.pages.watchlists.paths import amendment_path, entry_path, list_path, withdrawal_path
 from gateway.console.views.lists.entries import entry_lines, kind_word, title_of
+from gateway.console.views.lists.matches import score_text
 from gateway.console.views.lists.revisions import revision_views
 from gateway.errors import NotFoundError, OptionError
 from gateway.translation.labels import label_of
@@ -174,7 +174,8 @@ async def _found_by_name(
             "revision": hit.revision,
             "until": None,
             "expired": False,
-            "because": f"{label_of(MatchClass, hit.match_class)}, {number(hit.score)}: {said(hit.explanation.because)}",
+            "because": f"{label_of(MatchClass, hit.match_class)}, {score_text(hit.score)}: "
+            + said(hit.explanation.because),
         }
         for hit in hits[:MAX_FOUND]
     ]

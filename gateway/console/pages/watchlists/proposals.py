@@ -14,7 +14,7 @@ from gateway.client.estimates import HEAVY_PER_DAY, MatchCost, cost_of
 from gateway.console.form import Form
 from gateway.console.page import client, console_of, has_role, render
 from gateway.console.pages.watchlists.lists import moment_of
-from gateway.console.proposals import Decision, decided
+from gateway.console.proposals import Decision, decided, is_proposer
 from gateway.console.views.lists.proposals import (
     KINDS,
     file_columns,
@@ -112,6 +112,7 @@ async def _page(request: Request, sent: Form) -> Response:
         next_href=f"{here}?{urlencode(filters | {'page': preview.next_page_token})}" if preview.next_page_token else "",
         first_href=f"{here}?{urlencode(filters)}" if token else "",
         may_decide=has_role(request, "supervisor"),
+        is_proposer=is_proposer(request, preview.proposal.proposer),
     )
 
 

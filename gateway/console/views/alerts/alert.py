@@ -123,6 +123,8 @@ class RecipientLine:
     status_word: str
     status_kind: str
     ended: bool
+    replied: bool
+    """It can't act, or reported a finding on the present revision."""
     expired_by_clock: bool
     partner_left: bool
     step: str
@@ -181,6 +183,11 @@ class AlertView:
         return all(copy.ended for copy in self.copies)
 
     @property
+    def to_decide(self) -> tuple[str, ...]:
+        """Recipients that have replied, so that the publisher decides what becomes of their copies."""
+        return tuple(copy.recipient for copy in self.copies if copy.replied and not copy.ended)
+
+    @property
     def expired_by_clock(self) -> bool:
         """Whether its validity has passed by this gateway's clock, and no signed step says so yet."""
         return any(copy.expired_by_clock for copy in self.copies)
@@ -204,9 +211,15 @@ class AlertView:
     def handling(self) -> str:
         """Classification and onward transfer in words."""
         handling = self.alert.content.handling
-        passing_on = _("passing on: {rule}", rule=label_of(OnwardTransfer, handling.onward_transfer))
-        nodes = f"({listed(node.upper() for node in handling.onward_recipients)})" if handling.onward_recipients else ""
-        return listed([capitalised(label_of(Classification, handling.classification)), f"{passing_on} {nodes}".strip()])
+        match word_of(OnwardTransfer, handling.onward_transfer):
+            case "listed":
+                nodes = listed(node.upper() for node in handling.onward_recipients)
+                passing_on = _("may be passed on to {nodes}", nodes=nodes)
+            case "federation":
+                passing_on = _("may be passed on to all authorities of the federation")
+            case _:
+                passing_on = _("may not be passed on")
+        return listed([capitalised(label_of(Classification, handling.classification)), passing_on])
 
     @property
     def reply_state(self) -> str:
@@ -385,6 +398,7 @@ def _copy(delivery: AlertDelivery, steps: Sequence[StepText], response: GetAlert
         status_word=status,
         status_kind=STATUS_KINDS.get(status, "quiet"),
         ended=status in ENDED or delivery.deadlines.partner_left,
+        replied=status == "flagged" or any((one.finding.revision or 1) >= response.alert.revision for one in findings),
         expired_by_clock=delivery.deadlines.expired_by_clock,
         partner_left=delivery.deadlines.partner_left,
         step=step_title(step.event),

@@ -87,7 +87,7 @@ FIELDS: Final[Mapping[str, Callable[[], str]]] = {
     "utc_offset_minutes": lambda: _("Minutes from UTC"),
     "rule_id": lambda: _("Rule"),
     "rule_version": lambda: _("Version"),
-    "score": lambda: _("Score"),
+    "score": lambda: _("Measured by the rule"),
     "inputs": lambda: _("Input"),
     "explanation": lambda: _("Explanation"),
     "classification": lambda: _("Classification"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
@@ -11,16 +11,11 @@ from gateway.console.views.words import capitalised
 from gateway.contract.enum_words import word_of
 from gateway.translation.labels import label_of
 from gateway.translation.match_reasons import said
-from gateway.translation.messages import gettext as _
 from gateway.v1.alert_pb2 import RequestedAction
 from gateway.v1.alert_service_pb2 import AlertHit
 from gateway.v1.watchlist_pb2 import MatchClass
 
-_CLASSES: Final[Mapping[str, tuple[Callable[[], str], str]]] = {
-    "identical": (lambda: _("Identical"), "bad"),
-    "strong": (lambda: _("Strong"), "warn"),
-    "compatible": (lambda: _("Possible"), "quiet"),
-}
+_KINDS: Final[Mapping[str, str]] = {"identical": "bad", "strong": "warn"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +41,6 @@ def hit_rows(hits: Iterable[AlertHit]) -> list[HitLine]:
 
 def _row(each: AlertHit) -> HitLine:
     hit = each.hit
-    text, kind = _CLASSES.get(word_of(MatchClass, hit.match_class), (lambda: "—", "quiet"))
     entry = hit.entry
     return HitLine(
         path="/watchlists/entry/" + "/".join(quote(part, safe="") for part in (entry.publisher, entry.list, entry.id)),
@@ -56,7 +50,7 @@ def _row(each: AlertHit) -> HitLine:
         listed=hit.explanation.listed,
         because=said(hit.explanation.because),
         score_percent=round(hit.score * 100),
-        match=text(),
-        kind=kind,
+        match=capitalised(label_of(MatchClass, hit.match_class)),
+        kind=_KINDS.get(word_of(MatchClass, hit.match_class), "quiet"),
         action=capitalised(label_of(RequestedAction, hit.requested_action)),
     )

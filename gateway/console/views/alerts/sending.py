@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from google.protobuf.message import Message
 
-from gateway.console.filters import moment_text
+from gateway.console.filters import actor, moment_text
+from gateway.console.languages import NAMES
 from gateway.console.views.alerts.changes import ContentChange, FieldPath, leaf_values, path_name
 from gateway.console.views.alerts.field_names import field_name
 from gateway.contract.findings import step_evidence
@@ -21,8 +22,6 @@ from gateway.translation.messages import listed
 from gateway.v1.alert_pb2 import AlertContent, AlertEvent
 from gateway.v1.alert_service_pb2 import ClassifiedField, PreviewAlertStepResponse, RecipientPreview, StepPreview
 from gateway.v1.options_pb2 import DisclosureClass
-
-PERSON: Final = "person/"
 
 _ENVELOPE: Final = frozenset({"alert", "question_id", "replaces", "id", "publisher", "recipient", "published_at"})
 """Fields of a step that say which alert or question it is about, and to whom it goes: the page says that itself."""
@@ -96,7 +95,7 @@ def _envelope(said: AlertEvent, one: StepPreview, changes: Sequence[ContentChang
         groups=sent_groups(whole, got, one.fields, prefix=prefix),
         clause=one.clause,
         refusal=one.refusal,
-        actor=one.event.actor.removeprefix(PERSON),
+        actor=actor(one.event.actor),
         is_pseudonym=one.event.actor != said.actor,
         changes=tuple(changes),
         names_files=bool(step_evidence(said)),
@@ -148,6 +147,8 @@ def _said(path: FieldPath, value: str) -> str:
     """A value in words where it is a code of machines."""
     if path[-1] == "scheme":
         return scheme_word(value)
+    if path[-1] == "language":
+        return NAMES.get(value, value)
     return when_published(value) if path[-1] == "alert_id" else value
 
 

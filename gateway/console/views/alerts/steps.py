@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.console.filters import moment_text
+from gateway.console.filters import actor, moment_text
 from gateway.console.views.alerts.field_names import violation_text
 from gateway.console.views.words import capitalised, goods_text, measure_text, place_text
 from gateway.contract.enum_words import word_of
@@ -40,9 +40,6 @@ _KINDS: Final = {
     "disposition": "bad",
 }
 """Kinds of tags; others are quiet."""
-
-PERSON: Final = "person/"
-"""Begins the name of an actor that is a person; a system's has no prefix."""
 
 CLOCK_TOLERANCE_S: Final = 60
 """Seconds between saying and arriving that aren't worth a word."""
@@ -112,7 +109,7 @@ def _step(change: AlertChange, ledger: FindingLedger) -> StepText:
         title=step_title(name) if name != "erased" else _("Erased at the end of its retention"),
         kind=_KINDS.get(name, "quiet"),
         speaker=change.speaker,
-        actor=(change.own_actor or change.event.actor).removeprefix(PERSON),
+        actor=actor(change.own_actor or change.event.actor),
         recipient=change.recipient,
         facts=tuple((fact, value) for fact, value in facts if value),
         said=said,

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.console.filters import number
-from gateway.console.views.alerts.steps import PERSON
+from gateway.console.filters import actor
+from gateway.console.views.lists.matches import score_text
 from gateway.console.views.words import address_text, capitalised, identifier_text
 from gateway.translation.labels import PURPOSE, label, label_of
 from gateway.translation.messages import gettext as _
@@ -38,7 +38,7 @@ class HitView:
         title: the party that was found; where it wasn't told, the entry's id.
         outcome: in words, and the kind of its tag.
         found: facts of the party, name and value.
-        score: 0 to 1, as the reader writes numbers.
+        score: in percent, in words.
         reporter: who reported it: a system or a person of the reporter.
         answerer: who answered, likewise; empty without an answer.
         waits: its owner hasn't answered.
@@ -75,11 +75,11 @@ def hit_view(listed: ListedHit) -> HitView:
         outcome=outcome_name(outcome),
         outcome_kind=_KINDS.get(outcome, "quiet" if outcome else "warn"),
         class_word=capitalised(label_of(MatchClass, hit.match_class)),
-        score=number(round(hit.score, 2)),
+        score=score_text(hit.score),
         purpose=capitalised(label(PURPOSE, hit.purpose)) if hit.purpose else "",
         found=_found(hit.subject),
-        reporter=(listed.own_actor or listed.actor).removeprefix(PERSON),
-        answerer=(listed.own_answer_actor or listed.answer_actor).removeprefix(PERSON),
+        reporter=actor(listed.own_actor or listed.actor),
+        answerer=actor(listed.own_answer_actor or listed.answer_actor),
         waits=not outcome,
     )
 

@@ -42,7 +42,7 @@ class MatchView:
     """A match for its page.
 
     Attributes:
-        score: 0 to 1, as the reader writes numbers.
+        score: in percent, in words.
         parts: of the score: what was compared, its share of the score in percent, how well it agrees in percent.
         others: further pairs of forms that were compared: given, listed, score.
     """
@@ -98,14 +98,14 @@ def match_view(match: Match) -> MatchView:
         title=hit.explanation.given or hit.entry.id,
         because=said(hit.explanation.because),
         class_word=capitalised(label_of(MatchClass, hit.match_class)),
-        score=number(round(hit.score, 2)),
+        score=score_text(hit.score),
         status=capitalised(label_of(MatchStatus, match.status)),
         kind=label_of(WatchlistKind, hit.kind),
         source=source_words(match.source),
         source_href=_source_href(match),
         tokens=[aligned(token) for token in hit.explanation.tokens],
         parts=score_parts(hit),
-        others=[(pair.given, pair.listed, number(round(pair.score, 2))) for pair in hit.explanation.forms[:8]],
+        others=[(pair.given, pair.listed, _percent(pair.score)) for pair in hit.explanation.forms[:8]],
     )
 
 
@@ -125,6 +125,11 @@ def aligned(token: TokenAgreement) -> AlignedTokens:
 def score_parts(hit: ScreeningHit) -> list[tuple[str, str, str]]:
     """What the score is made of."""
     return [(said(part.name), _percent(part.weight), _percent(part.agreement)) for part in hit.explanation.parts]
+
+
+def score_text(score: float) -> str:
+    """A score from 0 to 1 in words."""
+    return _("score {percent} %", percent=number(round(score * 100)))
 
 
 def _percent(share: float) -> str:
