@@ -176,7 +176,7 @@ DIRECTORY = facts(
     extensions=mapping({}),
 )
 DRAFT = facts(
-    {"revoked": TEXTS},
+    {"revoked": TEXTS, "ends": TEXTS},
     draft=TEXT,
     federation=TEXT,
     version=COUNT,

@@ -373,6 +373,8 @@ def test_removing_a_member_says_what_ends_and_its_card_with_terms_brings_it_back
     assert removed.exit_code == 0, removed.output
     for shown in (removed, run("directory", "diff", note, draft)):
         assert f"{gone} is no member any more: its feeds end" in " ".join(shown.output.split())
+    listed = ok(*remove, gone, "--threshold", 1, "--out", tmp_path / "listed.json")
+    assert [one.partition(":")[0] for one in listed["ends"]] == [f"{gone} is no member any more"]
     assert f"{gone} is no member since version 2" in refused("directory", "remove-member", draft, gone, "--out", back)
     terms.write_text(
         f"""
