@@ -128,14 +128,14 @@ def test_a_trace_fits_a_page_of_a_case_file(desk: Desks, case: Case) -> None:
     page.set_viewport_size({"width": 688, "height": 1000})  # A4 between its margins
     for button in page.get_by_role("button").all():
         assert not button.is_visible()
-    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    page.wait_for_function("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
 
 def test_a_trace_on_a_phone_has_nothing_beyond_its_edge(desk: Desks, case: Case) -> None:
     page = ask(desk("hk", "officer", width=360), Container=CONTAINER)
     page.get_by_role("button", name="Trace one consignment").click()
     expect(page.locator(".picture-narrow svg.trace").first).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth <= 360")
+    page.wait_for_function("document.documentElement.scrollWidth <= 360")  # once the pictures are laid out
 
 
 NOTE_ANSWERS = """window.answersShown = [];
@@ -202,7 +202,7 @@ def test_pages_that_a_form_leads_to_are_accessible_and_fit_in_every_language(
         expect(page.locator(shown).last).to_be_attached()
         assert page.locator("html").get_attribute("lang") == language
         officer.assert_accessible()
-        assert page.evaluate("document.documentElement.scrollWidth <= 360")
+        page.wait_for_function("document.documentElement.scrollWidth <= 360")
 
 
 def test_markup_in_a_partners_record_stays_text(desk: Desks, case: Case, trial: ConsoleTrial) -> None:
