@@ -16,6 +16,7 @@ from google.protobuf import message_factory
 from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
 
 from gateway.contract.channel_options import channel_options
+from gateway.contract.status import WRITE_FAILED
 from gateway.rpc.calls import from_rpc_error
 from gateway.rpc.listener.tls import channel_credentials
 from gateway.trust.codec.permissions import load_permissions
@@ -63,8 +64,12 @@ TOLD = ("alarm DIRECTORY_REFUSED", "alarm REVOCATION_REFUSED")
 SUSPENDED = "alarm LINK_SUSPENDED"
 """How the alarm begins about a link that a message of these has suspended, until another one resumes it."""
 
-UNSENT = "execute_batch"
-"""In what gRPC for Python says by itself where a node has refused a call before its message was sent."""
+UNSENT = ("execute_batch", WRITE_FAILED)
+"""What gRPC for Python says by itself where a node has refused a call before its message was sent, or a connection that
+many calls share ended meanwhile."""
+
+TRIES = 3
+"""Times that a message is sent before gRPC's own word counts as the node's."""
 
 OPEN_S = 0.5
 """Seconds after which a stream that stays open, such as a watch, is left."""
@@ -146,7 +151,9 @@ def role_of(method: MethodDescriptor) -> str:
     return "peer" if permission.peers else min(role.value for role in permission.roles)
 
 
-async def end_of(channel: grpc.aio.Channel, method: MethodDescriptor, message: bytes) -> tuple[grpc.StatusCode, str]:
+async def end_of(
+    channel: grpc.aio.Channel, method: MethodDescriptor, message: bytes, tries: int = TRIES
+) -> tuple[grpc.StatusCode, str]:
     """Sends the message, reads what comes, and says how the call ended."""
     call = channel.stream_stream(path_of(method))(timeout=60)
     try:
@@ -162,8 +169,8 @@ async def end_of(channel: grpc.aio.Channel, method: MethodDescriptor, message: b
     code, details = await call.code(), await call.details()
     if code is grpc.StatusCode.OK:
         return code, ""
-    if code is grpc.StatusCode.INTERNAL and UNSENT in (details or ""):
-        return await end_of(channel, method, message)
+    if code is grpc.StatusCode.INTERNAL and tries > 1 and any(words in (details or "") for words in UNSENT):
+        return await end_of(channel, method, message, tries - 1)
     error = grpc.aio.AioRpcError(code, await call.initial_metadata(), await call.trailing_metadata(), details)
     return code, from_rpc_error(error).reason if code is not grpc.StatusCode.INTERNAL else str(details)
 
