@@ -1,8 +1,8 @@
 """A Merkle prefix tree: a map from 32-byte places to 32-byte values under one root hash.
 
-A place's bits, the highest first, lead from the root to it. A subtree without a leaf is EMPTY, one with a single leaf is
-that leaf, of any other the hash is SHA-256(0x01 ‖ left ‖ right); a leaf is SHA-256(0x00 ‖ place ‖ value). So under one
-root a place has one value or none: hashes tell leaves from nodes, and the way to a place ends once.
+A place's bits, the highest first, lead from the root to it. A subtree without a leaf is EMPTY, one with a single leaf
+is that leaf, of any other the hash is SHA-256(0x01 ‖ left ‖ right); a leaf is SHA-256(0x00 ‖ place ‖ value). So under
+one root a place has one value or none: hashes tell leaves from nodes, and the way to a place ends once.
 
 Hashes of large subtrees are kept in tiles of four levels. `TreeReader` provides what is stored, `changed_tiles` what is
 to be stored.

@@ -183,6 +183,40 @@ history_pages = Table(
     sqlite_with_rowid=False,
 )
 
+key_tree_leaves = Table(
+    "key_tree_leaves",
+    metadata,
+    Column("place", LargeBinary(32), primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+    Column("records", LargeBinary, nullable=False),  # hidden names, see history.rules.key_tree
+    sqlite_with_rowid=False,
+)
+
+key_tree_tiles = Table(
+    "key_tree_tiles",
+    metadata,
+    Column("prefix", String(64), primary_key=True),  # hexadecimal
+    Column("subtrees", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+key_tree_erasures = Table(
+    "key_tree_erasures",
+    metadata,
+    Column("record_id", String(64), primary_key=True),
+    Column("key", BigInteger, primary_key=True, autoincrement=False),  # contract.shipment_keys
+    integrity_index("key_tree_erasures", "record_id", "key"),
+    sqlite_with_rowid=False,
+)
+
+key_tree_progress = progress_table(
+    "key_tree_progress",
+    Column("number", BigInteger, nullable=False),  # of its head
+    Column("position", BigInteger, nullable=False),  # last one in record_log that it has
+    Column("root", LargeBinary, nullable=False),
+    Column("secret", LargeBinary, nullable=False),  # as secret as the records
+)
+
 record_progress = progress_table(
     "record_progress",
     Column("indexed_position", BigInteger, nullable=False),  # in record_log
