@@ -77,9 +77,11 @@ def split_names(data: bytes) -> list[bytes]:
 
 
 def changed_names(there: bytes, value: bytes, added: Iterable[bytes], erased: Iterable[bytes]) -> tuple[bytes, bytes]:
-    """A stored list and its value after a change; a list of too many stays one."""
+    """A stored list and its value after a change: no value for an empty one; of too many a list doesn't change."""
     if value == MANY:
         return b"", MANY
-    names = sorted({*split_names(there), *added}.difference(erased))
+    names = sorted(set(split_names(there)).difference(erased).union(added))
+    if not names:
+        return b"", b""
     value = list_value(names)
     return (b"" if value == MANY else b"".join(names)), value

@@ -63,9 +63,7 @@ _TILE = Prepared(select(key_tree_tiles.c.subtrees).where(key_tree_tiles.c.prefix
 _REMOVE_LEAVES = PreparedList(delete(key_tree_leaves).where(key_tree_leaves.c.place.in_(_values)))
 _REMOVE_TILES = PreparedList(delete(key_tree_tiles).where(key_tree_tiles.c.prefix.in_(_values)))
 _ERASURES = Prepared(
-    select(key_tree_erasures)
-    .order_by(key_tree_erasures.c.record_id, key_tree_erasures.c.key)
-    .limit(bindparam("most"))
+    select(key_tree_erasures).order_by(key_tree_erasures.c.record_id, key_tree_erasures.c.key).limit(bindparam("most"))
 )
 _ERASED = Prepared(
     delete(key_tree_erasures).where(
