@@ -235,6 +235,7 @@ class _Exchange:
             wait_indexed_ms=wait_ms,
             reads_unindexed=True,
             reads_lost=True,
+            wants_proof=True,
         )
         responses = stub.QueryHistory(request, timeout=timeout_s)
         try:
@@ -253,6 +254,7 @@ class _Exchange:
             wait_indexed_ms=wait_ms,
             reads_unindexed=True,
             reads_lost=True,
+            wants_proof=True,
         )
         try:
             response = await stub.AskHistory(request, timeout=timeout_s)
@@ -280,7 +282,10 @@ class _Exchange:
             message = await self._taken(response.records) if response.records.records else None
             if response.HasField("end"):
                 directory, now = self._by.trust().directory, datetime.fromtimestamp(self._by.clock() / 1000, UTC)
-                self._statement = self._answer.end(response.end, directory, now)
+                if response.end.HasField("proof"):  # some milliseconds a number
+                    self._statement = await asyncio.to_thread(self._answer.end, response.end, directory, now)
+                else:
+                    self._statement = self._answer.end(response.end, directory, now)
             if message is not None:
                 self._sink(message)
         except GatewayError as error:
@@ -309,6 +314,9 @@ class _Exchange:
             ended.reason = f"only hit or no hit: {why}"
         tell_unindexed(ended, statement.unindexed)
         tell_lost(ended, statement.lost_before_ms)
+        if (proven := self._answer.completeness) is not None:
+            ended.proven_until.CopyFrom(to_timestamp(proven.head.until_ms))
+            ended.untold = proven.untold
         return ended, statement.more_before
 
     def _wrong(self, why: str) -> history_pb2.NodeAnswer:

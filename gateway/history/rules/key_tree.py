@@ -1,7 +1,7 @@
 """Hides numbers and records in the tree of keys, and opens to a partner what it may know.
 
-The tree maps the place of a number to its list of records. A place is an output of a verifiable random function over the
-number's key, and a record's name in a list is SHA-256(opening ‖ record id): without the secret, or a proof for that
+The tree maps the place of a number to its list of records. A place is an output of a verifiable random function over
+the number's key, and a record's name in a list is SHA-256(opening ‖ record id): without the secret, or a proof for that
 number, a place tells nothing of its number, nor a name of its record. Under one head a number has one place.
 """
 

@@ -14,7 +14,7 @@ What isn't proven: that everything that happened was recorded, what records say,
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -88,8 +88,8 @@ class CompletenessProver:
             number: of the head when the search began.
 
         Returns:
-            None where there is none: the tree has moved on, so that it may have what wasn't searched; it doesn't list so
-            many records; or it is damaged.
+            None where there is none: the tree has moved on, so that it may have what wasn't searched; it doesn't list
+            so many records; or it is damaged.
         """
         if not number or not keys or len(record_ids) > MOST_RECORDS:
             return None
@@ -119,7 +119,7 @@ class CompletenessProver:
 
 
 def keys_to_prove(
-    query: history_pb2.HistoryQuery, followed: Sequence[history_pb2.SearchCriteria], classes: Sequence[str]
+    query: history_pb2.HistoryQuery, followed: Sequence[history_pb2.SearchCriteria], classes: Collection[str]
 ) -> list[int]:
     """Keys whose lists prove the whole answer to a query; empty: nothing can."""
     if query.before or query.as_of or query.HasField("match_declared_from") or query.HasField("match_declared_until"):

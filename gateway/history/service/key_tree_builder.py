@@ -48,6 +48,12 @@ class KeyTreeBatch:
     tiles: dict[str, Tile]
     erasures: tuple[ErasureRow, ...]
 
+    @property
+    def is_full(self) -> bool:
+        """Whether there may be more."""
+        items = self.after.position - self.before.position
+        return items >= KEY_TREE_ITEMS or len(self.erasures) >= KEY_TREE_ERASURES
+
 
 class _Names:
     """Hidden names by place, from keys and record ids."""

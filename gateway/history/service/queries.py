@@ -8,6 +8,7 @@
 4. records: its size, root and number of withheld fields are those of the records received, in order.
 5. mode: no records beside a hit or where only a hit was asked for; the next page lies further back, within what was
    searched.
+6. completeness: a proof beside a complete answer is right (history.service.completeness); without one it is as told.
 
 After a failed step no record counts; the bytes are kept as evidence, and an alarm is set.
 """
@@ -35,6 +36,7 @@ from gateway.history.codec.signed_texts import (
     question_text,
 )
 from gateway.history.service.answer_verification import require_answer_to, verified_statement
+from gateway.history.service.completeness import Completeness, keys_to_prove, verify_completeness
 from gateway.history.service.search import MAX_LIMIT
 from gateway.history.service.terms import Terms, require_terms
 from gateway.history.tables import answers
@@ -132,13 +134,15 @@ class QuerySigner:
 
 
 class AnswerVerifier:
-    """Verifies an answer as it comes, for one thread at a time; memory grows with the logarithm of its records."""
+    """Verifies an answer as it comes, for one thread at a time; of its records it keeps the ids."""
 
     def __init__(self, signed: SignedQuery) -> None:
         self.signed = signed
         self.count = 0
         self.statement_note = b""
         self.followed: Sequence[history_pb2.SearchCriteria] = ()
+        self.completeness: Completeness | None = None
+        self._record_ids: list[str] = []
         self._tree = Tree.empty()
         self._bytes = 0
         self._withheld = 0
@@ -174,11 +178,12 @@ class AnswerVerifier:
                     f"{first.field} of record {record.shipment.record_id[:64]!r} {first.message}", step="1 records"
                 )
             self._withheld += len(record.withheld)
+            self._record_ids.append(record.shipment.record_id)
         self._tree = self._tree.append([leaf_hash(record) for record in came.records]).tree
         return response
 
     def end(self, end: exchange_service_pb2.AnswerEnd, directory: Directory, now: datetime) -> Statement:
-        """Steps 2 to 5.
+        """Steps 2 to 6.
 
         Raises:
             SignatureInvalidError, VerificationError, MalformedError: names the step.
@@ -201,6 +206,15 @@ class AnswerVerifier:
         if query.follow:
             validate(end, "end.")
             self.followed = list(end.followed)
+        if end.HasField("proof") and statement.is_complete and statement.hit is None:  # 6
+            self.completeness = verify_completeness(
+                end.proof,
+                query,
+                keys=keys_to_prove(query, self.followed, self.signed.terms.field_classes),
+                record_ids=self._record_ids,
+                log_keys=directory.log_keys(query.answerer, now),
+                now_ms=round(now.timestamp() * 1000),
+            )
         return statement
 
 
