@@ -68,6 +68,7 @@ class Answered:
     statement_note: bytes
     received: AnswerVerifier
     statement: Statement
+    proof: exchange_service_pb2.CompletenessProof | None = None
 
 
 class Pair:
@@ -176,7 +177,7 @@ class Pair:
         received.take(exchange_service_pb2.AnswerRecords(records=records))
         end = exchange_service_pb2.AnswerEnd(statement=statement_note, followed=answer.followed, proof=answer.proof)
         statement = received.end(end, self.cn.trust.directory, self.now)
-        answered = Answered(question, records, statement_note, received, statement)
+        answered = Answered(question, records, statement_note, received, statement, answer.proof)
         if keep:
             self.keep(answer, answered)
         return answered
