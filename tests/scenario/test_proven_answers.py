@@ -9,6 +9,7 @@ import pytest
 
 from gateway.node.assembly.node import system_clock_ms
 from gateway.node.maintenance import maintenance
+from gateway.tracing.report.words import proof_in_words
 from gateway.v1 import goods_pb2, history_pb2, shipment_pb2
 from tests.support.federation import Federation, eventually, with_logs
 from tests.support.history_calls import COMPLETE, Found, HistoryCaller, calling, recorded
@@ -59,8 +60,11 @@ def test_answers_are_proven_complete_by_those_who_prove_them(federation: Federat
             criteria = history_pb2.SearchCriteria(containers=["CSQU3054383"])
             traced = (await client.history.trace(criteria, grounds(), nodes=["cn", "hk"])).trace
             told = [answer for answer in traced.answers if answer.node == "hk"]
-            assert told
-            assert all(answer.HasField("proven_until") for answer in told)
+            by_numbers, *by_traders = told
+            assert by_numbers.HasField("proven_until")
+            assert not any(answer.HasField("proven_until") for answer in by_traders)  # these ask for a span of time
+            assert "proven complete up to" in proof_in_words(told)
+            assert proof_in_words([answer for answer in traced.answers if answer.node == "cn"]) == ""
 
     federation.run(ask())
     federation["hk"].stop()

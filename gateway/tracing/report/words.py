@@ -220,10 +220,18 @@ def proof_in_words(answers: Sequence[history_pb2.NodeAnswer], shown: Callable[[d
     whole = [answer for answer in answers if answer.query_id and answer.status == _WHOLE]
     if not whole:
         return ""
-    if not all(answer.HasField("proven_until") for answer in whole):
+    times = [answer.proven_until.ToDatetime(UTC) for answer in whole if answer.HasField("proven_until")]
+    if not times:
         return _("as told")
-    until = min(answer.proven_until.ToDatetime(UTC) for answer in whole)
-    proven = _("proven complete up to {time}", time=shown(until))
+    if len(times) == len(whole):
+        proven = _("proven complete up to {time}", time=shown(min(times)))
+    else:
+        proven = _(
+            "{number} of {total} answers proven complete up to {time}, otherwise as told",
+            number=len(times),
+            total=len(whole),
+            time=shown(min(times)),
+        )
     untold = sum(answer.untold for answer in whole)
     more = ngettext(
         "up to {number} more record that it may not tell or has erased",
