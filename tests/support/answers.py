@@ -220,7 +220,7 @@ class Pair:
             answer=answered.received,
             **at,
         )
-        self.cn.writer.run(KeepAskedCommand(asked))
+        self.cn.writer.run(KeepAskedCommand(asked, answered.received.proof_row))
 
 
 @contextmanager

@@ -43,6 +43,11 @@ class KeyTreeHead:
         return Checkpoint(head_origin(self.federation, self.node), self.number, self.root, lines)
 
     @property
+    def tree(self) -> bytes:
+        """What one number has one of: root and key."""
+        return self.root + self.vrf_key
+
+    @property
     def until(self) -> datetime:
         return datetime.fromtimestamp(self.until_ms / 1000, UTC)
 

@@ -9,6 +9,7 @@
 5. mode: no records beside a hit or where only a hit was asked for; the next page lies further back, within what was
    searched.
 6. completeness: a proof beside a complete answer is right (history.service.completeness); without one it is as told.
+7. heads: no other tree is known that the node has signed under the number of the proof's head.
 
 After a failed step no record counts; the bytes are kept as evidence, and an alarm is set.
 """
@@ -23,10 +24,12 @@ from gateway.contract.ids import UUID7_RANDOM_BYTES, uuid7
 from gateway.contract.limits import MAX_ANSWER_BYTES, MAX_RECORD_BYTES
 from gateway.contract.messages import to_ms, to_timestamp
 from gateway.contract.validation import impossible_times, validate
+from gateway.db.database import Database
 from gateway.errors import TooLargeError, VerificationError
-from gateway.feed.service.quotas import Quotas, Stored
+from gateway.feed.service.quotas import Quotas, Stored, count
 from gateway.feed.service.writing.commands import random_bytes
 from gateway.feed.service.writing.transaction import Transaction
+from gateway.history.codec.key_tree_heads import KeyTreeHead
 from gateway.history.codec.signed_texts import (
     Statement,
     encode_query,
@@ -40,7 +43,7 @@ from gateway.history.service.completeness import Completeness, keys_to_prove, ve
 from gateway.history.service.search import MAX_LIMIT
 from gateway.history.service.terms import Terms, require_terms
 from gateway.history.tables import answers
-from gateway.history.tables.answers import ASKED, AnswerRow
+from gateway.history.tables.answers import ASKED, AnswerRow, ProofRow
 from gateway.plurals import counted
 from gateway.tlog.merkle import Tree, leaf_hash
 from gateway.tlog.note import Signer, sign_note
@@ -142,6 +145,7 @@ class AnswerVerifier:
         self.statement_note = b""
         self.followed: Sequence[history_pb2.SearchCriteria] = ()
         self.completeness: Completeness | None = None
+        self._proof = b""
         self._record_ids: list[str] = []
         self._tree = Tree.empty()
         self._bytes = 0
@@ -215,7 +219,16 @@ class AnswerVerifier:
                 log_keys=directory.log_keys(query.answerer, now),
                 now_ms=round(now.timestamp() * 1000),
             )
+            self._proof = end.proof.SerializeToString(deterministic=True)
         return statement
+
+    @property
+    def proof_row(self) -> ProofRow | None:
+        """The proof to keep."""
+        if self.completeness is None:
+            return None
+        head, query = self.completeness.head, self.signed.query
+        return ProofRow(query.query_id, query.answerer, head.number, head.tree, self._proof)
 
 
 def asked_row(
@@ -266,10 +279,35 @@ class KeepRecordsCommand:
 
 @dataclass(frozen=True, slots=True)
 class KeepAskedCommand:
-    """Stores a query with its outcome."""
+    """Stores a query with its outcome, and the proof beside its answer."""
 
     row: AnswerRow
+    proof: ProofRow | None = None
     weight: int = 1
 
     def execute(self, tx: Transaction) -> None:
         answers.add(tx.conn, self.row)
+        if self.proof is not None:
+            answers.add_proof(tx.conn, self.proof)
+            count(tx.conn, self.row.partner, Stored.ANSWERS, items=0, size=len(self.proof.proof), now_ms=tx.now_ms)
+
+
+class KnownHeads:
+    """Heads of partners' trees, by the proofs that this node keeps. Thread-safe."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def require_one_tree(self, head: KeyTreeHead) -> None:
+        """Step 7.
+
+        Raises:
+            VerificationError: its node has signed another tree under this number.
+        """
+        with self._database.look() as conn:
+            known = answers.numbered_proof(conn, head.node, head.number)
+        if known is not None and known.head != head.tree:
+            raise VerificationError(
+                f"{head.node} has signed two trees as number {head.number}: see its answer to {known.query_id}",
+                step="7 heads",
+            )

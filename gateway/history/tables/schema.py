@@ -165,6 +165,18 @@ history_answer_records = Table(
     Column("records", LargeBinary, nullable=False),  # serialised AnswerRecords
 )
 
+history_answer_proofs = Table(
+    "history_answer_proofs",
+    metadata,
+    Column("query_id", String(36), primary_key=True),
+    Column("partner", String(32), nullable=False),
+    Column("number", BigInteger, nullable=False),  # of the head
+    Column("head", LargeBinary, nullable=False),  # its root and key
+    Column("proof", LargeBinary, nullable=False),  # serialised CompletenessProof
+    Index(None, "partner", "number"),
+    integrity_index("history_answer_proofs", "query_id", "partner", "number", "head", "proof"),
+)
+
 history_pages = Table(
     "history_pages",
     metadata,

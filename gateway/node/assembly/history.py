@@ -34,7 +34,7 @@ from gateway.history.service.answers import QueryService
 from gateway.history.service.completeness import CompletenessProver
 from gateway.history.service.control_changes import ControlChanges
 from gateway.history.service.control_suggestions import ControlSuggestions
-from gateway.history.service.queries import QuerySigner
+from gateway.history.service.queries import KnownHeads, QuerySigner
 from gateway.history.service.risk import RulesInForce, SiblingSearch
 from gateway.licences.service.presented import PresentedLicences
 from gateway.link_analysis.commands import forget_records
@@ -122,7 +122,14 @@ class History:
             index=index,
             signer=QuerySigner(node=node, trust=trust, signer_for=signer_for, clock=clock),
             client=QueryClient(
-                trust=trust, peers=peers, writer=writer, alarms=alarms, clock=clock, keep_ms=keep_ms, quotas=quotas
+                trust=trust,
+                peers=peers,
+                writer=writer,
+                alarms=alarms,
+                clock=clock,
+                keep_ms=keep_ms,
+                quotas=quotas,
+                heads=KnownHeads(database),
             ),
             trust=trust,
             clock=clock,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
 
@@ -12,36 +12,8 @@ from hypothesis import strategies as st
 
 from gateway.errors import GatewayError, MalformedError, VerificationError
 from gateway.tlog import prefix_tree
-from gateway.tlog.prefix_tree import EMPTY, Leaf, MapProof, Tile, changed_tiles, prove, verified_value
-
-
-class StoredMap:
-    """A tree in dicts, as a database stores it."""
-
-    def __init__(self) -> None:
-        self.values: dict[bytes, bytes] = {}
-        self.tiles: dict[str, Tile] = {}
-        self.root = EMPTY
-
-    def tile(self, prefix: str) -> Tile | None:
-        return self.tiles.get(prefix)
-
-    def leaves(self, prefix: str) -> Sequence[Leaf]:
-        return sorted(leaf for leaf in self.values.items() if leaf[0].hex().startswith(prefix))
-
-    def leaf_below(self, first: bytes, last: bytes) -> Leaf:
-        (leaf,) = (leaf for leaf in self.values.items() if first <= leaf[0] <= last)
-        return leaf
-
-    def change(self, changes: Mapping[bytes, bytes | None]) -> None:
-        changed = changed_tiles(self, changes)
-        self.tiles |= changed.tiles
-        self.root = changed.root
-        for place, value in changes.items():
-            if value is None:
-                self.values.pop(place, None)
-            else:
-                self.values[place] = value
+from gateway.tlog.prefix_tree import EMPTY, Leaf, MapProof, prove, verified_value
+from tests.support.key_trees import StoredMap
 
 
 def defined_root(leaves: Sequence[Leaf], bits: str = "") -> bytes:

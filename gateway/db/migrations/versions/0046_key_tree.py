@@ -42,6 +42,19 @@ def upgrade() -> None:
         sa.Column("secret", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_key_tree_progress")),
     )
+    op.create_table(
+        "history_answer_proofs",
+        sa.Column("query_id", sa.String(length=36), nullable=False),
+        sa.Column("partner", sa.String(length=32), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("head", sa.LargeBinary(), nullable=False),
+        sa.Column("proof", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("query_id", name=op.f("pk_history_answer_proofs")),
+    )
+    op.create_index(op.f("ix_history_answer_proofs_partner_number"), "history_answer_proofs", ["partner", "number"])
     if op.get_bind().dialect.name == "sqlite":  # its integrity check compares rows with their indexes
         op.create_index("ck_key_tree_erasures", "key_tree_erasures", ["record_id", "key"])
+        op.create_index(
+            "ck_history_answer_proofs", "history_answer_proofs", ["query_id", "partner", "number", "head", "proof"]
+        )
         op.create_index("ck_key_tree_progress", "key_tree_progress", ["id", "number", "position", "root", "secret"])
