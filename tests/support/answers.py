@@ -36,6 +36,7 @@ from gateway.history.service.queries import (
     asked_row,
 )
 from gateway.history.service.search import HistorySearch
+from gateway.history.tables import key_tree
 from gateway.tlog.note import Signer, sign_note
 from gateway.tracing.rules.inquiry import LinkQuestions
 from gateway.trust.codec.directory import encode_directory
@@ -130,7 +131,8 @@ class Pair:
         origin, builder, number = records_feed(FEDERATION, "hk"), KeyTreeBuilder(self.hk.database), 0
         while (batch := builder.next()) is not None:
             assert self.hk.writer.run(KeepKeyTreeCommand(origin, batch))
-            number = batch.after.number
+            with self.hk.database.read() as conn:
+                number = key_tree.state(conn).number
         return number
 
     def agree(self, *, both: bool = True, id: str = "hk-cn", **changes: Any) -> TrustedDirectory:

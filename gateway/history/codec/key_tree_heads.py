@@ -26,7 +26,7 @@ class KeyTreeHead:
     """A head of a node's tree of keys.
 
     Attributes:
-        number: from 1; one number has one root.
+        number: when it was made, in milliseconds since 1970, and above the one before; one number has one root.
         vrf_key: of the verifiable random function that gives numbers their places, 33 bytes.
         until_ms: everything recorded before is in the tree, by the node's clock, in milliseconds since 1970.
     """

@@ -23,7 +23,8 @@ from gateway.v1 import record_log_pb2
 class KeepKeyTreeCommand:
     """Writes a batch with its head in the log of records; False if it isn't the next.
 
-    Tree and log move in one transaction, so no number gets two roots; a crash leaves both or none.
+    Tree and log move in one transaction, so no number gets two roots; a crash leaves both or none. The number is the
+    time in milliseconds, so that a restored database goes on beyond those that were told, and it tells no amounts.
     """
 
     origin: FeedOrigin
@@ -39,9 +40,9 @@ class KeepKeyTreeCommand:
             return False
         key_tree.put(tx.conn, batch.leaves, batch.gone, batch.tiles)
         key_tree.remove_erasures(tx.conn, batch.erasures)
-        key_tree.put_state(tx.conn, batch.after)
-        number, position, root, _ = batch.after
-        moved = record_log_pb2.KeyTreeMoved(number=number, root=root, position=position)
+        after = batch.after._replace(number=max(batch.before.number + 1, tx.now_ms))
+        key_tree.put_state(tx.conn, after)
+        moved = record_log_pb2.KeyTreeMoved(number=after.number, root=after.root, position=after.position)
         append_event(tx, self.origin, key_tree_moved=moved)
         return True
 

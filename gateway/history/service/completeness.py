@@ -95,7 +95,7 @@ class CompletenessProver:
             return None
         with self._database.read() as conn:
             state = key_tree.state(conn)
-            if state.number != number:
+            if state.number != number or not state.position:
                 return None
             hidden = self._hidden(state.secret)
             until_ms = shipments.recorded_after(conn, state.position) or self._clock()
@@ -108,10 +108,10 @@ class CompletenessProver:
         head = KeyTreeHead(self._federation, self._node, number, state.root, hidden.public_key, until_ms)
         proof = _Pb.CompletenessProof()
         for key, place in places.items():
-            if not _leads_to(state.root, place, proofs[key]):
+            names = split_names(lists[place].records) if place in lists else []
+            if not _leads_to(state.root, place, proofs[key], names):
                 return None
-            row = lists.get(place)
-            listed = _opened(split_names(row.records) if row else [], hidden, place, record_ids)
+            listed = _opened(names, hidden, place, record_ids)
             proof.keys.append(_key_proof(hidden.prove_place(key), place, proofs[key], listed))
         origin = head_origin(self._federation, self._node)
         proof.head = sign_checkpoint(head.checkpoint(), self._signer_for(origin))
@@ -186,9 +186,10 @@ def _hashes(data: bytes) -> tuple[bytes, ...]:
     return tuple(data[at : at + HASH_BYTES] for at in range(0, len(data), HASH_BYTES))
 
 
-def _leads_to(root: bytes, place: bytes, proof: MapProof) -> bool:
+def _leads_to(root: bytes, place: bytes, proof: MapProof, names: Sequence[bytes]) -> bool:
     try:
-        verified_value(root, place, proof)
+        if verified_value(root, place, proof) != (list_value(names) if names else None):
+            raise VerificationError("a stored list isn't the one in the tree")
     except GatewayError as error:
         log.error("the tree of keys is damaged, and proves nothing: %s; run `gateway rebuild`", error.message)
         return False

@@ -35,7 +35,7 @@ class KeyTreeBatch:
 
     Attributes:
         before: the state that it follows.
-        after: the next one.
+        after: the next one, with the number of the one before.
         leaves: new and changed.
         gone: places that have no record any more.
         erasures: done with it.
@@ -89,7 +89,7 @@ class KeyTreeBuilder:
                 erased.add(erasure.key, erasure.record_id)
             leaves, gone, root, tiles = _changed(conn, added, erased)
         position = rows[-1].position if rows else before.position
-        after = KeyTreeState(before.number + 1, position, root, secret)
+        after = before._replace(position=position, root=root, secret=secret)
         return KeyTreeBatch(before, after, tuple(leaves), tuple(gone), tiles, tuple(erasures))
 
 

@@ -15,7 +15,7 @@ from gateway.history.tables.schema import (
     key_tree_progress,
     key_tree_tiles,
 )
-from gateway.tlog.prefix_tree import EMPTY, HASH_BYTES, Leaf, Subtree, Tile
+from gateway.tlog.prefix_tree import EMPTY, HASH_BYTES, Leaf, Subtree, Tile, joined, subtree
 
 _SUBTREE_BYTES = HASH_BYTES + 1
 
@@ -24,8 +24,8 @@ class KeyTreeState(NamedTuple):
     """The tree's head.
 
     Attributes:
-        number: heads so far; 0: the tree wasn't begun.
-        position: the last item in the log of records that the tree has.
+        number: of the newest head; 0: the tree wasn't begun.
+        position: the last item in the log of records that the tree has; 0 with a number: the tree is built again.
         secret: of its hidden places and names; empty before its first head.
     """
 
@@ -85,6 +85,14 @@ def lock(conn: Connection) -> KeyTreeState:
 def put_state(conn: Connection, moved: KeyTreeState) -> None:
     """Sets the head."""
     _STATE.write(conn, **moved._asdict())
+
+
+def clear(conn: Connection) -> None:
+    """Empties the tree, to be built again under later numbers."""
+    for table in (key_tree_leaves, key_tree_tiles, key_tree_erasures):
+        conn.execute(delete(table))
+    if state(conn).number:
+        _STATE.write(conn, position=0, root=EMPTY)
 
 
 def leaves(conn: Connection, places: Collection[bytes]) -> dict[bytes, LeafRow]:
@@ -150,6 +158,15 @@ class StoredKeyTree:
 
     def _between(self, first: bytes, last: bytes) -> Sequence[Leaf]:
         return [(bytes(row[0]), bytes(row[1])) for row in _LEAVES_BETWEEN(self._conn, first=first, last=last)]
+
+
+def stored_root(conn: Connection) -> bytes:
+    """The root of the stored leaves, by them alone."""
+    tree = StoredKeyTree(conn)
+    row = [subtree(tree.leaves(f"{part:02x}"), 8) for part in range(256)]
+    while len(row) > 1:
+        row = [joined(row[at], row[at + 1]) for at in range(0, len(row), 2)]
+    return row[0].hash
 
 
 def _value(value: Any) -> Any:

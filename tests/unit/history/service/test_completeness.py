@@ -11,6 +11,8 @@ import pytest
 from gateway.contract.identification import shipment_keys
 from gateway.contract.messages import to_timestamp
 from gateway.errors import GatewayError
+from gateway.evidence.service.record_verification import check_records
+from gateway.feed.tables import feeds
 from gateway.history.codec.key_tree_heads import KeyTreeHead, head_origin, verified_head
 from gateway.history.codec.signed_texts import parse_record, parse_statement
 from gateway.history.commands.record import records_feed
@@ -214,21 +216,53 @@ def test_a_tree_that_moved_during_the_search_proves_nothing(pair: Pair) -> None:
     assert answer.proof is None
 
 
-def test_a_damaged_tree_proves_nothing(pair: Pair) -> None:
+@pytest.mark.parametrize("column", ["value", "records"])
+def test_a_damaged_tree_proves_nothing(pair: Pair, column: str) -> None:
     pair.record(shipment("HK-0"))
     pair.enter()
     with pair.hk.database.write() as conn:
-        conn.execute(key_tree.key_tree_leaves.update().values(value=bytes(32)))
+        conn.execute(key_tree.key_tree_leaves.update().values({column: bytes(32)}))
     assert pair.ask().received.completeness is None
 
 
 def test_another_process_goes_on_with_the_tree(pair: Pair) -> None:
     pair.record(shipment("HK-0"))
-    assert pair.enter() == 1
+    first = pair.enter()
     assert pair.enter() == 0  # it has everything
     pair.record(shipment("HK-1"))
-    assert pair.enter() == 2  # by a builder that knows nothing
-    assert proven(pair.ask()).head.number == 2
+    second = pair.enter()  # by a builder that knows nothing
+    assert proven(pair.ask()).head.number == second > first
+
+
+def problems(pair: Pair) -> list[str]:
+    """What `gateway verify` finds in hk's log of records."""
+    found: list[str] = []
+    with pair.hk.database.read() as conn:
+        feed = feeds.get(conn, records_feed(FEDERATION, "hk"))
+    check_records(pair.hk.database, feed.id, feed.size, lambda _, problem: found.append(problem))
+    return found
+
+
+def test_verification_compares_the_tree_with_the_log(pair: Pair) -> None:
+    pair.record(*(shipment(f"HK-{at}") for at in range(5)))
+    pair.enter()
+    assert problems(pair) == []
+    with pair.hk.database.write() as conn:
+        conn.execute(key_tree.key_tree_leaves.delete())
+    (problem,) = problems(pair)
+    assert "isn't the one that the log committed to" in problem
+
+
+def test_a_tree_that_is_built_again_has_the_same_root_under_another_number(pair: Pair) -> None:
+    pair.record(*(shipment(f"HK-{at}") for at in range(3)))
+    before = pair.enter()
+    root = proven(pair.ask()).head.root
+    with pair.hk.database.write() as conn:
+        key_tree.clear(conn)
+    assert pair.ask().received.completeness is None  # it would be another tree under the number
+    assert problems(pair) == []
+    assert pair.enter() > before
+    assert proven(pair.ask()).head.root == root
 
 
 # What a partner does that leaves a record out
