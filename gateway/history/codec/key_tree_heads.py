@@ -66,11 +66,12 @@ def verified_head(note: bytes, federation: str, node: str, keys: Sequence[bytes]
         except SignatureInvalidError as error:
             refused = error
             continue
-        return _parsed(note, federation, node)
+        return unverified_head(note, federation, node)
     raise SignatureInvalidError(f"the head of its tree isn't signed by {node}: {refused.message}") from refused
 
 
-def _parsed(note: bytes, federation: str, node: str) -> KeyTreeHead:
+def unverified_head(note: bytes, federation: str, node: str) -> KeyTreeHead:
+    """The head in a note, whose signature the caller verifies; raises MalformedError."""
     checkpoint = parse_checkpoint_body(parse_note(note).unverified_text)
     if len(checkpoint.extensions) != 2:
         raise MalformedError("a head of a tree of keys has two more lines: its key, and until when it goes")
