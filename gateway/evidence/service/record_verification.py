@@ -5,7 +5,7 @@ The log's own entries and signatures were verified in steps 1 to 6.
 * Positions in the log, and of stored items, have no gap.
 * Each item's content has the logged digest, or a later log entry says that it was erased.
 * Erased items are empty, and the erasing entry's digest covers their digests.
-* Heads of the tree of keys have ascending numbers, and the stored tree has the root of the newest one.
+* Heads of the tree of keys have ascending numbers, and the stored tree is that of the newest one.
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ from hashlib import sha256
 from gateway.db.database import Database
 from gateway.errors import GatewayError
 from gateway.evidence import tables as inspection
+from gateway.evidence.service.key_tree_verification import check_key_tree
 from gateway.feed.tables import feeds
 from gateway.history.codec.shipments import parse_log_event, salted_digest
-from gateway.history.tables import key_tree
-from gateway.history.tables.key_tree import stored_root
 from gateway.plurals import counted
 from gateway.v1 import record_log_pb2
 
@@ -59,25 +58,13 @@ def check_records(database: Database, feed_id: int, size: int, add: Add) -> int:
                 head = event.key_tree_moved
             case _:
                 pass
-    _check_key_tree(database, head, add)
+    check_key_tree(database, head, lambda problem: add(None, problem))
     count = len(digests) // _HASH
     for at, salt, content in _rows(database, count, add):
         wrong = _fault(salt, content, _digest(digests, at), erased=at in erased)
         if wrong:
             add(at, wrong)
     return count
-
-
-def _check_key_tree(database: Database, logged: record_log_pb2.KeyTreeMoved, add: Add) -> None:
-    with database.read() as conn:
-        state = key_tree.state(conn)
-        if state.number < logged.number:
-            add(None, f"the tree of keys has number {state.number}, and its log goes to {logged.number}")
-        if not state.position or state.number != logged.number:  # it is built again, or has moved on
-            return
-        root = stored_root(conn)
-    if not state.root == root == logged.root:
-        add(None, "the tree of keys isn't the one that the log committed to; `gateway rebuild` builds it again")
 
 
 def _digest(digests: bytearray, position: int) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import BindParameter, Connection, bindparam, delete, select
@@ -15,8 +15,9 @@ from gateway.history.tables.schema import (
     key_tree_progress,
     key_tree_tiles,
 )
-from gateway.tlog.prefix_tree import EMPTY, HASH_BYTES, Leaf, Subtree, Tile, joined, subtree
+from gateway.tlog.prefix_tree import EMPTY, HASH_BYTES, Leaf, Subtree, Tile
 
+_ROWS_AT_ONCE = 1_000
 _SUBTREE_BYTES = HASH_BYTES + 1
 
 
@@ -85,6 +86,12 @@ def lock(conn: Connection) -> KeyTreeState:
 def put_state(conn: Connection, moved: KeyTreeState) -> None:
     """Sets the head."""
     _STATE.write(conn, **moved._asdict())
+
+
+def all_leaves(conn: Connection) -> Iterator[LeafRow]:
+    """Everything in the tree."""
+    for row in conn.execution_options(yield_per=_ROWS_AT_ONCE).execute(select(key_tree_leaves)):
+        yield LeafRow(*map(bytes, row))
 
 
 def clear(conn: Connection) -> None:
@@ -158,15 +165,6 @@ class StoredKeyTree:
 
     def _between(self, first: bytes, last: bytes) -> Sequence[Leaf]:
         return [(bytes(row[0]), bytes(row[1])) for row in _LEAVES_BETWEEN(self._conn, first=first, last=last)]
-
-
-def stored_root(conn: Connection) -> bytes:
-    """The root of the stored leaves, by them alone."""
-    tree = StoredKeyTree(conn)
-    row = [subtree(tree.leaves(f"{part:02x}"), 8) for part in range(256)]
-    while len(row) > 1:
-        row = [joined(row[at], row[at + 1]) for at in range(0, len(row), 2)]
-    return row[0].hash
 
 
 def _value(value: Any) -> Any:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
 from gateway.contract.identification import shipment_keys
 from gateway.contract.messages import to_timestamp
@@ -23,6 +24,7 @@ from gateway.history.rules.provable_numbers import provable_keys, provable_keys_
 from gateway.history.service.completeness import Completeness
 from gateway.history.service.queries import AnswerVerifier
 from gateway.history.tables import key_tree
+from gateway.history.tables.schema import key_tree_leaves, key_tree_progress, key_tree_tiles
 from gateway.tlog.checkpoint import sign_checkpoint
 from gateway.tlog.merkle import Tree, leaf_hash
 from gateway.tlog.prefix_tree import EMPTY
@@ -221,7 +223,7 @@ def test_a_damaged_tree_proves_nothing(pair: Pair, column: str) -> None:
     pair.record(shipment("HK-0"))
     pair.enter()
     with pair.hk.database.write() as conn:
-        conn.execute(key_tree.key_tree_leaves.update().values({column: bytes(32)}))
+        conn.execute(key_tree_leaves.update().values({column: bytes(32)}))
     assert pair.ask().received.completeness is None
 
 
@@ -243,12 +245,23 @@ def problems(pair: Pair) -> list[str]:
     return found
 
 
-def test_verification_compares_the_tree_with_the_log(pair: Pair) -> None:
-    pair.record(*(shipment(f"HK-{at}") for at in range(5)))
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda conn: conn.execute(key_tree_leaves.delete()),
+        lambda conn: conn.execute(key_tree_leaves.update().values(value=bytes(32))),
+        lambda conn: conn.execute(key_tree_leaves.update().values(records=bytes(32))),
+        lambda conn: conn.execute(key_tree_tiles.update().values(subtrees=bytes(16 * 33))),
+        lambda conn: conn.execute(key_tree_progress.update().values(root=bytes(32))),
+    ],
+    ids=["no leaf", "value", "list", "tiles", "root"],
+)
+def test_verification_compares_the_tree_with_the_log(pair: Pair, spoil: Callable[[Connection], object]) -> None:
+    pair.record(*(shipment(f"HK-{at}", equipment=[goods_pb2.Equipment(id=f"MSCU{at:07}")]) for at in range(60)))
     pair.enter()
     assert problems(pair) == []
     with pair.hk.database.write() as conn:
-        conn.execute(key_tree.key_tree_leaves.delete())
+        spoil(conn)
     (problem,) = problems(pair)
     assert "isn't the one that the log committed to" in problem
 
