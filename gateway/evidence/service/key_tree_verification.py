@@ -21,7 +21,7 @@ Add = Callable[[str], None]
 
 
 def check_key_tree(database: Database, logged: record_log_pb2.KeyTreeMoved, add: Add) -> None:
-    """Compares lists, tiles and root with each other and with the head; nothing while the tree moves or is built again."""
+    """Compares lists, tiles and root with each other and with the head, but while the tree moves or is built again."""
     with database.read() as conn:
         state = key_tree.state(conn)
         if state.number < logged.number:
@@ -32,10 +32,8 @@ def check_key_tree(database: Database, logged: record_log_pb2.KeyTreeMoved, add:
         root = _checked(StoredKeyTree(conn), "", wrong).hash
         lists = sum(not _fits(row) for row in key_tree.all_leaves(conn))
     if wrong or lists or not state.root == root == logged.root:
-        add(
-            f"the tree of keys isn't the one that the log committed to ({len(wrong)} tiles and {lists} lists are wrong); "
-            "`gateway rebuild` builds it again"
-        )
+        found = f"{len(wrong)} tiles and {lists} lists are wrong"
+        add(f"the tree of keys isn't the one that the log committed to ({found}); `gateway rebuild` builds it again")
 
 
 def _checked(tree: StoredKeyTree, prefix: str, wrong: list[str]) -> Subtree:

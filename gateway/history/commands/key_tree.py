@@ -47,9 +47,20 @@ class KeepKeyTreeCommand:
         return True
 
 
+@dataclass(frozen=True, slots=True)
+class ForgetKeyTreeCommand:
+    """Empties the tree of a node that no longer proves: nothing of records that are erased stays in it."""
+
+    weight: int = 1
+
+    def execute(self, tx: Transaction) -> None:
+        if key_tree.state(tx.conn).position:
+            key_tree.clear(tx.conn)
+
+
 def note_erasures(conn: Connection, erased: Iterable[LogRow]) -> None:
     """Notes items that are about to be erased, if there is a tree: its next head no longer has their records."""
-    if not key_tree.state(conn).number:
+    if not key_tree.state(conn).position:
         return
     items = ((row.record_id, wire.readable(row.kind, row.content)) for row in erased if row.content)
     key_tree.add_erasures(

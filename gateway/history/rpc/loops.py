@@ -15,7 +15,7 @@ from gateway.errors import GatewayError
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient, set_within
 from gateway.feed.service.writing.transaction import Command
 from gateway.history.commands.answer_retention import PurgeAnswersCommand, PurgeOrphansCommand
-from gateway.history.commands.key_tree import KeepKeyTreeCommand
+from gateway.history.commands.key_tree import ForgetKeyTreeCommand, KeepKeyTreeCommand
 from gateway.history.commands.retention import ForgetRecords, PurgeCommand
 from gateway.history.projection.index import IndexCommand, Retention
 from gateway.history.rpc.index_process import EVALUATE, INDEX, IndexProcess
@@ -158,6 +158,11 @@ class KeyTreeStep:
         if not batch.is_full:
             await asyncio.sleep(HEAD_EVERY_S)
         return True
+
+
+async def forget_key_tree(writer: WriterClient) -> None:
+    """Empties the tree of a node that doesn't prove its answers."""
+    await writer.run(ForgetKeyTreeCommand())
 
 
 class SearchStep:

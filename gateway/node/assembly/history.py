@@ -24,7 +24,17 @@ from gateway.history.projection.index import Retention
 from gateway.history.rpc.fanout import HistoryFanout
 from gateway.history.rpc.index_process import NAMES_TIMEOUT_S, IndexProcess
 from gateway.history.rpc.index_wait import STANDBY_LOOK_S, IndexWait
-from gateway.history.rpc.loops import QUIET_S, KeyTreeStep, SearchStep, Step, follow, index_step, purge, risk_step
+from gateway.history.rpc.loops import (
+    QUIET_S,
+    KeyTreeStep,
+    SearchStep,
+    Step,
+    follow,
+    forget_key_tree,
+    index_step,
+    purge,
+    risk_step,
+)
 from gateway.history.rpc.ordered_search import OrderedSearch
 from gateway.history.rpc.query_client import QueryClient
 from gateway.history.rpc.query_handler import QueryHandler
@@ -203,12 +213,11 @@ class History:
             "history-findings": partial(
                 self._follow, findings, "putting findings into records", ChangeNotifier.FINDINGS, indexed
             ),
+            "history-key-tree": partial(forget_key_tree, self._writer)
+            if self._key_tree is None
+            else partial(self._follow, self._key_tree, "entering records into the tree of keys", indexed),
             "history-purge": lambda: purge(self._origin, self._writer, forget=forget_sources),
         }
-        if self._key_tree is not None:
-            loops["history-key-tree"] = partial(
-                self._follow, self._key_tree, "entering records into the tree of keys", indexed
-            )
         return [
             *(self._roles.run(role, loop) for role, loop in loops.items()),
             asyncio.create_task(self._process.run(), name="history-process"),

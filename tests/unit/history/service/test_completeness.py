@@ -16,6 +16,7 @@ from gateway.evidence.service.record_verification import check_records
 from gateway.feed.tables import feeds
 from gateway.history.codec.key_tree_heads import KeyTreeHead, head_origin, verified_head
 from gateway.history.codec.signed_texts import parse_record, parse_statement
+from gateway.history.commands.key_tree import ForgetKeyTreeCommand
 from gateway.history.commands.record import records_feed
 from gateway.history.commands.retention import PurgeCommand
 from gateway.history.rules import key_tree as rules
@@ -234,6 +235,19 @@ def test_another_process_goes_on_with_the_tree(pair: Pair) -> None:
     pair.record(shipment("HK-1"))
     second = pair.enter()  # by a builder that knows nothing
     assert proven(pair.ask()).head.number == second > first
+
+
+def test_a_node_that_no_longer_proves_keeps_nothing_of_its_tree(pair: Pair) -> None:
+    pair.record(shipment("HK-0"))
+    number = pair.enter()
+    pair.hk.writer.run(ForgetKeyTreeCommand())
+    pair.clock.forward(KEEP_MS + 1)
+    pair.hk.writer.run(PurgeCommand(records_feed(FEDERATION, "hk"), lambda _, __: None))
+    with pair.hk.database.read() as conn:
+        assert not list(key_tree.all_leaves(conn))
+        assert not key_tree.erasures(conn, 10)
+        assert key_tree.state(conn).number == number
+    assert problems(pair) == []
 
 
 def problems(pair: Pair) -> list[str]:
