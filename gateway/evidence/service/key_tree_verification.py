@@ -11,6 +11,7 @@ from gateway.db.database import Database
 from gateway.history.rules.key_tree import MANY, list_value, split_names
 from gateway.history.tables import key_tree
 from gateway.history.tables.key_tree import LeafRow, StoredKeyTree
+from gateway.plurals import counted
 from gateway.tlog.prefix_tree import Subtree, root_of, subtree
 from gateway.v1 import record_log_pb2
 
@@ -32,7 +33,7 @@ def check_key_tree(database: Database, logged: record_log_pb2.KeyTreeMoved, add:
         root = _checked(StoredKeyTree(conn), "", wrong).hash
         lists = sum(not _fits(row) for row in key_tree.all_leaves(conn))
     if wrong or lists or not state.root == root == logged.root:
-        found = f"{len(wrong)} tiles and {lists} lists are wrong"
+        found = f"wrong are {counted(len(wrong), 'tile')} and {counted(lists, 'list')}"
         add(f"the tree of keys isn't the one that the log committed to ({found}); `gateway rebuild` builds it again")
 
 

@@ -157,6 +157,8 @@ def verify_completeness(
 
 def _verified_key(head: KeyTreeHead, key: int, proof: _Pb.KeyProof, record_ids: Sequence[str]) -> int:
     """Steps 3 to 5 for one key; the number of records that aren't told."""
+    if len(proof.records) > MOST_RECORDS:
+        raise MalformedError(f"the list of a number has more than {MOST_RECORDS} records")
     place = verify_vrf(head.vrf_key, number_bytes(key), proof.place).place  # 3
     names, untold = list[bytes](), 0
     for listed in proof.records:  # 5
@@ -167,7 +169,7 @@ def _verified_key(head: KeyTreeHead, key: int, proof: _Pb.KeyProof, record_ids: 
             names.append(hidden_name(listed.opening, record_ids[listed.index]))
         else:
             raise VerificationError("its list names a record that the answer hasn't", step="5 records")
-    if any(len(name) != NAME_BYTES for name in names) or names != sorted(set(names)) or len(names) > MOST_RECORDS:
+    if any(len(name) != NAME_BYTES for name in names) or names != sorted(set(names)):
         raise MalformedError("the list of a number isn't in canonical form")
     siblings, leaf = _hashes(proof.siblings), None
     if names and not proof.other_leaf:
