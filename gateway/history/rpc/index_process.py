@@ -80,10 +80,10 @@ class IndexProcess:
 
     def _lacks_keys(self) -> bool:
         with self._database.read() as conn:
-            last = shipments.last_position(conn)
-            if last - record_progress.indexed(conn) >= MOST_UNINDEXED:
+            indexed = record_progress.indexed(conn)
+            if shipments.last_position(conn) - indexed >= MOST_UNINDEXED:
                 return False
-            return key_tree.state(conn).position < last or bool(key_tree.erasures(conn, 1))
+            return key_tree.state(conn).position < indexed or bool(key_tree.erasures(conn, 1))
 
     def names(self, texts: Sequence[str]) -> dict[int, history_pb2.NameMatch]:
         """Matching recorded names by key; not for the event loop's thread.

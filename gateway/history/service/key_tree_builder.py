@@ -18,6 +18,7 @@ from gateway.history.codec import shipments as wire
 from gateway.history.rules.key_tree import SECRET_BYTES, HiddenNames, changed_names
 from gateway.history.rules.provable_numbers import provable_keys_of
 from gateway.history.tables import key_tree, shipments
+from gateway.history.tables import progress as record_progress
 from gateway.history.tables.key_tree import ErasureRow, KeyTreeState, LeafRow, StoredKeyTree
 from gateway.history.tables.shipments import LogRow
 from gateway.tlog.prefix_tree import Tile, changed_tiles
@@ -78,8 +79,8 @@ class KeyTreeBuilder:
         """The next state of the tree; None if it has everything."""
         with self._database.read() as conn:
             before = key_tree.state(conn)
-            rows = shipments.log_after(conn, before.position, most)
             erasures = key_tree.erasures(conn, KEY_TREE_ERASURES)
+            rows = _rows(conn, before.position, most) if len(erasures) < KEY_TREE_ERASURES else []
             if not rows and not erasures:
                 return None
             secret = before.secret or random_bytes(SECRET_BYTES)
@@ -91,6 +92,12 @@ class KeyTreeBuilder:
         position = rows[-1].position if rows else before.position
         after = before._replace(position=position, root=root, secret=secret)
         return KeyTreeBatch(before, after, tuple(leaves), tuple(gone), tiles, tuple(erasures))
+
+
+def _rows(conn: Connection, after: int, most: int) -> list[LogRow]:
+    """Indexed items alone: what a purge erases, it has found in the index, so a record that comes again stays."""
+    indexed = record_progress.indexed(conn)
+    return [row for row in shipments.log_after(conn, after, most) if row.position <= indexed]
 
 
 def _enter(names: _Names, rows: Sequence[LogRow]) -> None:

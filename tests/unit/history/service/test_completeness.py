@@ -184,6 +184,21 @@ def test_an_erased_record_leaves_the_tree(pair: Pair) -> None:
         assert not key_tree.erasures(conn, 10)
 
 
+def test_a_record_that_comes_again_while_it_is_erased_stays_in_the_tree(pair: Pair) -> None:
+    pair.record(shipment("HK-0"))
+    pair.enter()
+    pair.clock.forward(KEEP_MS + 1)
+    pair.record_alone(shipment("HK-0", destination_territory="MO"))  # not indexed when the purge looks
+    assert pair.enter() == 0
+    pair.hk.writer.run(PurgeCommand(records_feed(FEDERATION, "hk"), lambda _, __: None))
+    pair.index()
+    pair.enter()
+    answered = pair.ask()
+    assert ids(answered) == {"HK-0"}
+    assert len(answered.proof.keys[0].records) == 1
+    assert proven(answered).untold == 0
+
+
 def test_the_last_erased_record_leaves_the_empty_tree(pair: Pair) -> None:
     pair.record(shipment("HK-0"))
     pair.enter()
