@@ -166,6 +166,22 @@ def test_several_numbers_and_criteria_are_proven_together(pair: Pair) -> None:
     assert len(answered.proof.keys) >= 5
 
 
+def test_each_of_many_numbers_is_proven(pair: Pair) -> None:
+    for first in range(0, 600, 100):
+        pair.record(
+            *(
+                shipment(f"HK-{at}", equipment=[goods_pb2.Equipment(id=f"MSCU{at:07}", seals=[f"S{at}", f"T{at}"])])
+                for at in range(first, first + 100)
+            )
+        )
+    pair.enter()
+    for at in (0, 7, 599, 600):
+        answered = pair.ask(criteria=history_pb2.SearchCriteria(seals=[f"T{at}"]))
+        assert ids(answered) == ({f"HK-{at}"} if at < 600 else set())
+        assert proven(answered).untold == 0
+    assert problems(pair) == []
+
+
 def test_an_erased_record_leaves_the_tree(pair: Pair) -> None:
     pair.record(shipment("HK-0"), shipment("HK-1", equipment=[goods_pb2.Equipment(id="MSCU1234566")]))
     pair.enter()
