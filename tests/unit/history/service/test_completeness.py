@@ -16,6 +16,7 @@ from gateway.evidence.service.record_verification import check_records
 from gateway.feed.tables import feeds
 from gateway.history.codec.key_tree_heads import KeyTreeHead, head_origin, verified_head
 from gateway.history.codec.signed_texts import parse_record, parse_statement
+from gateway.history.commands.answer_retention import PurgeAnswersCommand
 from gateway.history.commands.key_tree import ForgetKeyTreeCommand
 from gateway.history.commands.record import records_feed
 from gateway.history.commands.retention import PurgeCommand
@@ -24,7 +25,7 @@ from gateway.history.rules.key_tree import HiddenNames
 from gateway.history.rules.provable_numbers import provable_keys, provable_keys_of
 from gateway.history.service.completeness import Completeness
 from gateway.history.service.queries import AnswerVerifier
-from gateway.history.tables import key_tree
+from gateway.history.tables import answers, key_tree
 from gateway.history.tables.schema import key_tree_leaves, key_tree_progress, key_tree_tiles
 from gateway.tlog.checkpoint import sign_checkpoint
 from gateway.tlog.merkle import Tree, leaf_hash
@@ -321,6 +322,19 @@ def test_a_tree_that_is_built_again_has_the_same_root_under_another_number(pair:
     assert problems(pair) == []
     assert pair.enter() > before
     assert proven(pair.ask()).head.root == root
+
+
+def test_a_proof_is_kept_as_long_as_its_answer(pair: Pair) -> None:
+    pair.record(shipment("HK-0"))
+    pair.enter()
+    answered = pair.ask()
+    query_id = answered.question.query.query_id
+    with pair.cn.database.read() as conn:
+        assert answers.proof(conn, query_id) == answered.proof.SerializeToString(deterministic=True)
+    pair.clock.forward(KEEP_MS + 60_000)
+    assert pair.cn.writer.run(PurgeAnswersCommand())
+    with pair.cn.database.read() as conn:
+        assert answers.proof(conn, query_id) == b""
 
 
 # What a partner does that leaves a record out
