@@ -16,14 +16,14 @@ from datetime import UTC, datetime
 from hashlib import sha256
 
 from google.protobuf.json_format import Error
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 
 from gateway.contract.json_document import JsonValue, dump_json, format_time_ms
 from gateway.contract.messages import to_ms
 from gateway.errors import MalformedError
 from gateway.evidence.codec.bundle import DIRECTORY, MANIFEST, README, Bundle
 from gateway.evidence.codec.bundle_text import printing_json
-from gateway.history.codec.key_tree_heads import unverified_head
+from gateway.history.codec.key_tree_heads import ClaimedProof, claimed_proof
 from gateway.history.codec.signed_texts import Statement, parse_query, parse_record, parse_statement, question_origin
 from gateway.plurals import counted
 from gateway.tlog.merkle import leaf_hash
@@ -31,7 +31,7 @@ from gateway.tlog.note import Verifier, parse_note
 from gateway.tlog.proof_file import TlogProof, parse_proof
 from gateway.trust.codec.directory import decode_directory
 from gateway.trust.rules.directory import Directory, of_algorithm
-from gateway.v1 import exchange_service_pb2, history_pb2
+from gateway.v1 import history_pb2
 
 FORMAT = "customs-gateway-answer/v2"
 
@@ -88,15 +88,6 @@ class ClaimedRecord:
     record: history_pb2.HistoryRecord
     leaf: bytes
     proof: TlogProof
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimedProof:
-    """A proof that an answer is complete, unverified, and what it claims."""
-
-    message: exchange_service_pb2.CompletenessProof
-    until_ms: int
-    untold: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,19 +154,8 @@ def read_answer(parts: AnswerParts) -> ClaimedAnswer:
         for index, (record, proof) in sorted(parts.records.items())
     )
     statement = parse_statement(parts.statement)
-    return ClaimedAnswer(parse_query(parts.query), statement, records, _claimed_proof(parts.proof, statement))
-
-
-def _claimed_proof(data: bytes, statement: Statement) -> ClaimedProof | None:
-    if not data:
-        return None
-    try:
-        proof = exchange_service_pb2.CompletenessProof.FromString(data)
-    except DecodeError as error:
-        raise MalformedError(f"{PROOF} isn't a CompletenessProof of the contract") from error
-    head = unverified_head(proof.head, statement.federation, statement.answerer)
-    untold = sum(not listed.opening for key in proof.keys for listed in key.records)
-    return ClaimedProof(proof, head.until_ms, untold)
+    proof = claimed_proof(parts.proof, statement.federation, statement.answerer) if parts.proof else None
+    return ClaimedAnswer(parse_query(parts.query), statement, records, proof)
 
 
 @dataclass(frozen=True, slots=True)

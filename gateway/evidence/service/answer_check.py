@@ -26,7 +26,6 @@ from gateway.evidence.codec.answer_bundle import (
     FORMATS,
     AnswerParts,
     ClaimedAnswer,
-    ClaimedProof,
     answer_text,
     as_of,
     parts_of_answer,
@@ -37,6 +36,7 @@ from gateway.evidence.codec.answer_bundle import (
 from gateway.evidence.codec.bundle import MANIFEST, Bundle
 from gateway.evidence.service.check import read_manifest, require_listed, trusted_directory
 from gateway.evidence.service.report import Examination, StepRun, examined
+from gateway.history.codec.key_tree_heads import ClaimedProof
 from gateway.history.codec.signed_texts import open_question, query_digest, question_origin
 from gateway.history.service.answer_verification import require_answer_to, verified_statement
 from gateway.history.service.completeness import keys_to_prove, verify_completeness

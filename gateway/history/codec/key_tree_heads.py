@@ -1,4 +1,4 @@
-"""Encodes and parses heads of the tree of keys: signed checkpoints whose size is the head's number."""
+"""Encodes and parses heads of the tree of keys, checkpoints whose size is the head's number, and proofs by them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from google.protobuf.message import DecodeError
+
 from gateway.errors import GatewayError, MalformedError, SignatureInvalidError
 from gateway.tlog.checkpoint import Checkpoint, parse_checkpoint_body, verify_checkpoint
 from gateway.tlog.encoding import decode_base64, decode_decimal, encode_base64
 from gateway.tlog.note import Verifier, parse_note
+from gateway.v1 import exchange_service_pb2
 
 _KEY, _UNTIL = "vrf ", "until "
 _MAX_UNIX_MS = 253_402_300_799_999
@@ -87,3 +90,27 @@ def unverified_head(note: bytes, federation: str, node: str) -> KeyTreeHead:
     if head.checkpoint() != checkpoint:
         raise MalformedError("the head isn't in canonical form")
     return head
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedProof:
+    """A proof that an answer is complete, unverified, and what it claims.
+
+    Attributes:
+        until_ms: of its head.
+        untold: records that it lists and doesn't open.
+    """
+
+    message: exchange_service_pb2.CompletenessProof
+    until_ms: int
+    untold: int
+
+
+def claimed_proof(data: bytes, federation: str, node: str) -> ClaimedProof:
+    """The proof of a node in a file; raises MalformedError."""
+    try:
+        proof = exchange_service_pb2.CompletenessProof.FromString(data)
+    except DecodeError as error:
+        raise MalformedError("completeness.binpb: not a CompletenessProof of the contract") from error
+    untold = sum(not listed.opening for key in proof.keys for listed in key.records)
+    return ClaimedProof(proof, unverified_head(proof.head, federation, node).until_ms, untold)
