@@ -357,7 +357,12 @@ class PreparedList:
             given = {**compiled.defaults, **others, **listed}
             yield from run(conn, compiled.text, compiled.arranged(given))
 
-    def execute(self, conn: Connection, values: Collection[int] | Collection[str], **others: int | str | bytes) -> None:
+    def execute(
+        self,
+        conn: Connection,
+        values: Collection[int] | Collection[str] | Collection[bytes],
+        **others: int | str | bytes,
+    ) -> None:
         """Runs a statement without rows."""
         for _ in self(conn, values, **others):
             pass

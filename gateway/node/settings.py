@@ -173,6 +173,10 @@ class HistorySettings(Section):
     standby_lag_s: float = Field(
         default=10.0, gt=0, le=3600, description="Seconds behind from which the standby isn't read."
     )
+    completeness: bool = Field(
+        default=False,
+        description="Whether answers prove to partners which records there are under the numbers asked for.",
+    )
     answer_days: int = Field(
         default=5 * 365, ge=1, description="Days for which questions to and from partners are kept with their answers."
     )

@@ -103,6 +103,24 @@ def test_a_partner_that_is_down_is_said_and_holds_up_nobody(desk: Desks, case: C
         network.heal()
 
 
+def test_an_answer_is_proven_complete_or_as_told(desk: Desks, case: Case) -> None:
+    officer, limits = desk("hk", "officer"), "no proof says that everything that happened was recorded"
+    page = ask(officer, Container=CONTAINER)
+    page.get_by_role("button", name="Search", exact=True).click()
+    expect(page.locator("#answer-cn")).to_contain_text("proven complete up to")
+    expect(page.get_by_text(limits).first).to_be_visible()
+    officer.assert_accessible()
+    page = ask(officer, Container=CONTAINER)
+    page.get_by_role("button", name="Trace one consignment").click()
+    expect(page.locator(".node-answers")).to_contain_text("proven complete up to")
+    expect(page.get_by_text(limits)).to_be_visible()
+    officer.assert_accessible()
+    page = ask(officer, **{"Party's name": "Shili Youse Jinshu Maoyi (Shenzhen)"})
+    page.get_by_role("button", name="Search", exact=True).click()
+    expect(page.locator("#answer-cn")).to_contain_text("as told")
+    expect(page.get_by_text(limits)).to_have_count(0)
+
+
 def test_only_whether_there_are_any(desk: Desks, case: Case) -> None:
     page = ask(desk("hk", "officer"), Container=CONTAINER)
     page.get_by_label("Only whether there are any").check()

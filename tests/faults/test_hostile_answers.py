@@ -23,6 +23,7 @@ from gateway.evidence.service.answer_export import stored_records
 from gateway.feed.service.alarms import ANSWER_WRONG
 from gateway.history.codec.signed_texts import Statement, parse_query, query_digest
 from gateway.history.rpc.query_client import MOST_AT_ONCE
+from gateway.history.rules.provable_numbers import provable_keys
 from gateway.history.service.queries import QuerySigner
 from gateway.history.tables import answers
 from gateway.node.assembly.node import Node
@@ -30,6 +31,7 @@ from gateway.rpc.calls import abort_with, from_rpc_error
 from gateway.tlog.checkpoint import sign_checkpoint
 from gateway.tlog.merkle import Tree, leaf_hash
 from gateway.trust.pki.keys import load_signing_key
+from gateway.trust.rules.directory import FieldClass
 from gateway.trust.service.directory_versions import accept
 from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import exchange_service_pb2 as pb
@@ -49,6 +51,7 @@ from tests.support.history_calls import (
     calling,
     recorded,
 )
+from tests.support.key_trees import ProvingPartner
 from tests.support.partner import Partner
 from tests.support.shipments import grounds, shipment
 
@@ -76,6 +79,7 @@ class Reply:
     denies: str = ""
     unknown: str = ""
     followed: list[history_pb2.SearchCriteria] = field(default_factory=list)
+    proof: pb.CompletenessProof | None = None
 
     def over(self, records: list[bytes]) -> None:
         """Another statement, over these."""
@@ -118,7 +122,7 @@ class FakeAnswerer(exchange_service_pb2_grpc.ExchangeServiceServicer):
         if reply.breaks:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "gone")
         if reply.ends:
-            yield pb.QueryHistoryResponse(end=pb.AnswerEnd(statement=reply.note()))
+            yield pb.QueryHistoryResponse(end=pb.AnswerEnd(statement=reply.note(), proof=reply.proof))
         for message in reply.after:
             yield message
 
@@ -459,6 +463,51 @@ def test_a_partner_that_falls_silent_breaks_off_or_denies_is_told(federation: Fe
             found = await at.search(breaks)
             assert (found.status("cn"), found.status("hk")) == (COMPLETE, UNREACHABLE)
             assert ANSWER_WRONG not in await at.alarms()
+
+    federation.run(run())
+
+
+def test_a_partner_that_proves_and_leaves_a_record_out_is_caught(federation: Federation) -> None:
+    """hk's tree has three records under the container, and nothing under others."""
+    container = history_pb2.SearchCriteria(containers=[CONTAINER])
+    keys = provable_keys([container], frozenset(FieldClass))
+    told = [f"HK-{at}" for at in range(3)]
+
+    async def run() -> None:
+        async with scene(federation) as at:
+            partner = ProvingPartner(at.hk.key, {keys[0]: told})
+
+            def proof(reply: Reply, ids: list[str]) -> pb.CompletenessProof:
+                return partner.proof(keys, ids, until_ms=to_ms(reply.query.asked_at))
+
+            def proves(reply: Reply) -> None:
+                reply.statement = replace(reply.statement, as_of=to_ms(reply.query.asked_at))
+                reply.proof = proof(reply, told)
+
+            def leaves_out(reply: Reply) -> None:
+                proves(reply)
+                reply.records = reply.records[:2]
+                reply.over(reply.records)
+
+            def hides(reply: Reply) -> None:
+                leaves_out(reply)
+                reply.proof = proof(reply, told[:2])
+
+            def makes_another_tree(reply: Reply) -> None:
+                leaves_out(reply)
+                other = ProvingPartner(at.hk.key, {keys[0]: told[:2]})
+                reply.proof = other.proof(keys, told[:2], until_ms=to_ms(reply.query.asked_at))
+
+            found = await at.search(proves)
+            assert found.answers["hk"].HasField("proven_until")
+            assert (found.count, found.answers["hk"].untold) == (4, 0)
+            found = await at.search(hides)  # which shows
+            assert (found.count, found.answers["hk"].untold) == (3, 1)
+            assert ANSWER_WRONG not in await at.alarms()
+            for lie, why in ((leaves_out, "a record that the answer hasn't"), (makes_another_tree, "two trees")):
+                found = await at.search(lie)
+                assert (found.status("hk"), found.answers["hk"].count) == (FAILED, 0), lie.__name__
+                assert why in (await at.alarms())[ANSWER_WRONG]
 
     federation.run(run())
 

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import DecodeError, Message
 
@@ -16,11 +17,16 @@ from gateway.contract.ids import FeedOrigin
 from gateway.contract.recogniser import recognised
 from gateway.errors import GatewayError
 from gateway.feed.codec import check_entry, make_entry, parse_header
+from gateway.history.codec.key_tree_heads import KeyTreeHead, head_origin, unverified_head
 from gateway.history.codec.shipments import merged
 from gateway.history.codec.signed_texts import encode_query, parse_query, parse_record, parse_records, parse_statement
+from gateway.history.service.completeness import verify_completeness
+from gateway.trust.pki.keys import Ed25519Signer
+from gateway.trust.service.trial_federation import FEDERATION
 from gateway.v1 import (
     alert_pb2,
     alert_service_pb2,
+    exchange_service_pb2,
     feed_pb2,
     history_pb2,
     history_service_pb2,
@@ -31,6 +37,7 @@ from gateway.v1 import (
 from gateway.watchlists.codec import events as lists
 from tests.fuzz.target import target
 from tests.support.hostile_messages import filled
+from tests.support.key_trees import ProvingPartner
 from tests.support.nodes import alert_content, listed_content
 from tests.support.shipments import shipment
 
@@ -161,6 +168,38 @@ def answer_statement(data: bytes) -> None:
     assert data.startswith(statement.checkpoint().body() + b"\n")
     assert statement.answered_at.year < 10_000
     assert statement.as_of_time is None or statement.as_of_time.year < 10_000
+
+
+HEAD = KeyTreeHead("gba.customs.example", "hk", NOW_MS, bytes(32), b"\x02" * 33, NOW_MS).checkpoint().body()
+
+
+@target(lambda: [HEAD + b"\n\xe2\x80\x94 gba.customs.example/hk/key-tree AAAAAAAAAAAAAAAAAAAA\n"])
+def key_tree_head(data: bytes) -> None:
+    """A head is written as it was read."""
+    head = unverified_head(data, "gba.customs.example", "hk")
+    assert data.startswith(head.checkpoint().body() + b"\n")
+    assert head.until.year < 10_000
+
+
+PROVER = Ed25519Signer(head_origin(FEDERATION, "hk"), Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
+
+
+def _proofs() -> Iterator[bytes]:
+    partner = ProvingPartner(PROVER, {7: ["A", "B"], 8: ["A"]})
+    for told in (["A"], ["B", "A"], []):
+        yield partner.proof([7, 9], told, until_ms=NOW_MS).SerializeToString(deterministic=True)
+
+
+@target(_proofs)
+def completeness_proof(data: bytes) -> None:
+    """What is proven of a list is what its owner has: two records under one number, and none under the other."""
+    proof = _parsed(exchange_service_pb2.CompletenessProof, data)
+    query = history_pb2.HistoryQuery(federation=FEDERATION, answerer="hk")
+    proven = verify_completeness(
+        proof, query, keys=[7, 9], record_ids=["A", "B"], log_keys=[PROVER.public_key], now_ms=NOW_MS
+    )
+    if proven is not None:
+        assert [len(key.records) for key in proof.keys] == [2, 0]
 
 
 @target(examples(history_pb2.HistoryRecord.DESCRIPTOR))

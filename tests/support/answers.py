@@ -12,6 +12,7 @@ from typing import Any
 
 from gateway.db.database import Database
 from gateway.history.codec.signed_texts import Statement, encode_query, query_digest, question_origin, question_text
+from gateway.history.commands.key_tree import KeepKeyTreeCommand
 from gateway.history.commands.record import RecordCommand, check, records_feed
 from gateway.history.projection.index import IndexCommand
 from gateway.history.service.answers import (
@@ -21,7 +22,9 @@ from gateway.history.service.answers import (
     VerifiedQuery,
     answered_row,
 )
+from gateway.history.service.completeness import CompletenessProver
 from gateway.history.service.indexer import HistoryIndexer
+from gateway.history.service.key_tree_builder import KeyTreeBuilder
 from gateway.history.service.names import NameSearch
 from gateway.history.service.queries import (
     DAY_MS,
@@ -33,6 +36,7 @@ from gateway.history.service.queries import (
     asked_row,
 )
 from gateway.history.service.search import HistorySearch
+from gateway.history.tables import key_tree
 from gateway.tlog.note import Signer, sign_note
 from gateway.tracing.rules.inquiry import LinkQuestions
 from gateway.trust.codec.directory import encode_directory
@@ -65,6 +69,7 @@ class Answered:
     statement_note: bytes
     received: AnswerVerifier
     statement: Statement
+    proof: exchange_service_pb2.CompletenessProof | None = None
 
 
 class Pair:
@@ -85,6 +90,9 @@ class Pair:
             signer_for=self.key("hk"),
             clock=self.clock,
             quotas=hk.quotas,
+            prover=CompletenessProver(
+                hk.database, federation=FEDERATION, node="hk", signer_for=self.key("hk"), clock=self.clock
+            ),
         )
 
     @staticmethod
@@ -117,6 +125,15 @@ class Pair:
         indexer = HistoryIndexer(self.hk.database)
         while (batch := indexer.next()) is not None:
             self.hk.writer.run(IndexCommand(batch, lambda given, declared_at: ("standard", declared_at + KEEP_MS)))
+
+    def enter(self) -> int:
+        """Enters what hk has recorded and erased into its tree of keys; returns the head's number."""
+        origin, builder, number = records_feed(FEDERATION, "hk"), KeyTreeBuilder(self.hk.database), 0
+        while (batch := builder.next()) is not None:
+            assert self.hk.writer.run(KeepKeyTreeCommand(origin, batch))
+            with self.hk.database.read() as conn:
+                number = key_tree.state(conn).number
+        return number
 
     def agree(self, *, both: bool = True, id: str = "hk-cn", **changes: Any) -> TrustedDirectory:
         """A further version of the directory with one agreement changed, in force at hk, and at cn if `both`."""
@@ -155,12 +172,14 @@ class Pair:
         question = self.question(**asked)
         accepted = self.answerer.verify("cn", question.data, question.note)
         answer = self.answerer.begin(accepted)
+        answer.wants_proof = True
+        answer.search()
         records, statement_note = self.parts(answer)
         received = AnswerVerifier(question)
         received.take(exchange_service_pb2.AnswerRecords(records=records))
-        end = exchange_service_pb2.AnswerEnd(statement=statement_note, followed=answer.followed)
+        end = exchange_service_pb2.AnswerEnd(statement=statement_note, followed=answer.followed, proof=answer.proof)
         statement = received.end(end, self.cn.trust.directory, self.now)
-        answered = Answered(question, records, statement_note, received, statement)
+        answered = Answered(question, records, statement_note, received, statement, answer.proof)
         if keep:
             self.keep(answer, answered)
         return answered
@@ -203,7 +222,7 @@ class Pair:
             answer=answered.received,
             **at,
         )
-        self.cn.writer.run(KeepAskedCommand(asked))
+        self.cn.writer.run(KeepAskedCommand(asked, answered.received.proof_row))
 
 
 @contextmanager

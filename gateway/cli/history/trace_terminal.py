@@ -27,6 +27,7 @@ from gateway.tracing.report.words import (
     gaps_in_words,
     leg_name,
     moment,
+    proof_in_words,
     reasons,
     refusals_in_words,
     rule_name,
@@ -356,7 +357,9 @@ def _answers(trace: Trace) -> Iterator[RenderableType]:
             in_trace=in_trace,
         )
         signed = _("signed statement") if last.statement else ""
-        details = "; ".join(filter(None, (*reasons(answers), counted if received else "", signed)))
+        details = "; ".join(
+            filter(None, (proof_in_words(answers), *reasons(answers), counted if received else "", signed))
+        )
         table.add_row(
             Text(clean(node), style="bold"),
             Text(clean(answer_in_words(answers)), style=_answer_style(last)),

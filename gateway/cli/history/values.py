@@ -20,6 +20,7 @@ from gateway.cli.output import stacked
 from gateway.cli.values import shown_time
 from gateway.cli.watchlist.values import shortened
 from gateway.contract.enum_words import word_of
+from gateway.tracing.report.words import proof_in_words
 from gateway.translation.labels import label_of
 from gateway.translation.messages import N_, listed, marked, ngettext
 from gateway.translation.messages import gettext as _
@@ -77,7 +78,7 @@ def node_cells(answer: NodeAnswer) -> tuple[object, ...]:
         shown_time(answer, "answered_at"),
         f"{answer.elapsed_ms} ms",
         answer.withheld or None,
-        answer.reason or None,
+        "; ".join(filter(None, (_proof(answer), answer.reason))) or None,
     )
 
 
@@ -94,6 +95,7 @@ def answer_line(answer: NodeAnswer) -> str:
         f"{answer.node}: {status_word(answer)}",
         counted if answer.count or answer.status in ANSWERED else "",
         _as_of(answer) if answer.status in ANSWERED else "",
+        _proof(answer),
         withheld if answer.withheld else "",
         f"{answer.elapsed_ms} ms",
     ]
@@ -106,6 +108,10 @@ def _as_of(answer: NodeAnswer) -> str:
     if until is None:
         return _("as of position {position}", position=answer.as_of_position)
     return _("as of {time}", time=f"{until:%Y-%m-%dT%H:%M:%SZ}")
+
+
+def _proof(answer: NodeAnswer) -> str:
+    return proof_in_words([answer], lambda until: f"{until:%Y-%m-%dT%H:%M:%SZ}")
 
 
 def _position(answer: NodeAnswer) -> str:

@@ -3,7 +3,7 @@
 Rendering a bundle's originals again gives the same bytes in every version that knows the format, except for characters
 that don't print: see bundle_text.
 
-    README.txt  manifest.json  directory.note  query.binpb  query.note  query.json  statement.note
+    README.txt  manifest.json  directory.note  query.binpb  query.note  query.json  statement.note  completeness.binpb
     records/00017/  record.binpb  record.tlog-proof  record.json
 """
 
@@ -23,6 +23,7 @@ from gateway.contract.messages import to_ms
 from gateway.errors import MalformedError
 from gateway.evidence.codec.bundle import DIRECTORY, MANIFEST, README, Bundle
 from gateway.evidence.codec.bundle_text import printing_json
+from gateway.history.codec.key_tree_heads import ClaimedProof, claimed_proof
 from gateway.history.codec.signed_texts import Statement, parse_query, parse_record, parse_statement, question_origin
 from gateway.plurals import counted
 from gateway.tlog.merkle import leaf_hash
@@ -43,9 +44,14 @@ FORMAT_WITH_LAG = "customs-gateway-answer/v3"
 FORMAT_WITH_LOSS = "customs-gateway-answer/v4"
 """Of one whose statement says that records may be lost; v3 don't read that."""
 
-FORMATS = (FORMAT, FORMAT_WITH_POSITIONS, FORMAT_WITH_LAG, FORMAT_WITH_LOSS)
+FORMAT_WITH_PROOF = "customs-gateway-answer/v5"
+"""Of one with a proof that the answer is complete."""
+
+FORMATS = (FORMAT, FORMAT_WITH_POSITIONS, FORMAT_WITH_LAG, FORMAT_WITH_LOSS, FORMAT_WITH_PROOF)
 
 QUERY, NOTE, QUERY_JSON, STATEMENT = "query.binpb", "query.note", "query.json", "statement.note"
+PROOF = "completeness.binpb"
+"""A CompletenessProof, beside all records of an answer."""
 
 MAX_RECORDS = 1_000
 """Most records in a bundle; larger answers need a choice of records."""
@@ -63,6 +69,7 @@ class AnswerParts:
         query, note: the question and the asker's signature.
         statement: signed by the answerer.
         records: with proofs, by number from 0.
+        proof: that the answer is complete; empty for none.
     """
 
     directory_note: bytes
@@ -70,6 +77,7 @@ class AnswerParts:
     note: bytes
     statement: bytes
     records: Mapping[int, tuple[bytes, bytes]]
+    proof: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +97,7 @@ class ClaimedAnswer:
     query: history_pb2.HistoryQuery
     statement: Statement
     records: tuple[ClaimedRecord, ...]
+    proof: ClaimedProof | None = None
 
     @property
     def whole(self) -> bool:
@@ -101,8 +110,11 @@ class ClaimedAnswer:
         return datetime.fromtimestamp(to_ms(self.query.asked_at) / 1000, UTC)
 
 
-def format_of(statement: Statement) -> str:
-    """The format of a bundle with this statement."""
+def format_of(claimed: ClaimedAnswer) -> str:
+    """The format of a bundle with these originals."""
+    statement = claimed.statement
+    if claimed.proof is not None:
+        return FORMAT_WITH_PROOF
     if statement.lost_before_ms:
         return FORMAT_WITH_LOSS
     if statement.unindexed.records:
@@ -128,10 +140,11 @@ def parts_of_answer(bundle: Bundle) -> AnswerParts:
         missing.extend(name for name in names if name not in left)
         record, proof, _ = (left.pop(name, b"") for name in names)
         records[int(number)] = (record, proof)
+    proof = left.pop(PROOF, b"")
     problems = [f"{name} is missing" for name in missing] + [f"{name} is unknown" for name in left]
     if problems:
         raise MalformedError("the bundle isn't complete: " + "; ".join(problems[:20]))
-    return AnswerParts(taken[DIRECTORY], taken[QUERY], taken[NOTE], taken[STATEMENT], records)
+    return AnswerParts(taken[DIRECTORY], taken[QUERY], taken[NOTE], taken[STATEMENT], records, proof)
 
 
 def read_answer(parts: AnswerParts) -> ClaimedAnswer:
@@ -140,7 +153,9 @@ def read_answer(parts: AnswerParts) -> ClaimedAnswer:
         ClaimedRecord(index, parse_record(record), leaf_hash(record), parse_proof(proof))
         for index, (record, proof) in sorted(parts.records.items())
     )
-    return ClaimedAnswer(parse_query(parts.query), parse_statement(parts.statement), records)
+    statement = parse_statement(parts.statement)
+    proof = claimed_proof(parts.proof, statement.federation, statement.answerer) if parts.proof else None
+    return ClaimedAnswer(parse_query(parts.query), statement, records, proof)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +193,8 @@ def render_answer(parts: AnswerParts, form: AnswerForm = ANSWER_FORMS[0]) -> Bun
         QUERY_JSON: _json(claimed.query, form.as_before),
         STATEMENT: parts.statement,
     }
+    if parts.proof:
+        files[PROOF] = parts.proof
     for claim in claimed.records:
         folder = f"records/{claim.index:05}"
         record, proof = parts.records[claim.index]
@@ -213,6 +230,10 @@ def _rest(claimed: ClaimedAnswer) -> Iterator[str]:
         yield _unindexed(said)
     if said.hit is None and said.is_complete:
         yield "these were all from where it was asked to begin" if claimed.query.before else "these were all"
+    if claimed.proof is not None:
+        but = f", but for up to {counted(claimed.proof.untold, 'record')} that it doesn't tell"
+        until = format_time_ms(datetime.fromtimestamp(claimed.proof.until_ms / 1000, UTC))
+        yield f"proven complete up to {until}{but if claimed.proof.untold else ''}"
 
 
 def as_of(said: Statement, whose: str = "") -> str:
@@ -270,7 +291,7 @@ def _json(message: Message, as_before: bool) -> bytes:
 def _manifest(directory: Directory, claimed: ClaimedAnswer, files: dict[str, bytes]) -> dict[str, JsonValue]:
     said = claimed.statement
     return {
-        "format": format_of(said),
+        "format": format_of(claimed),
         "federation": directory.federation,
         "directory_version": directory.version,
         "query_id": said.query_id,
@@ -299,7 +320,7 @@ def _readme(directory: Directory, claimed: ClaimedAnswer, parts: AnswerParts, fo
     records = "".join(f"  {sentence}\n" for sentence in sentences)
     asked_by = question_origin(said.federation, said.asker, said.answerer)
     return _README.format(
-        format=format_of(said),
+        format=format_of(claimed),
         query_id=said.query_id,
         answerer=said.answerer,
         asker=said.asker,

@@ -7,7 +7,7 @@
 5. statement: the answerer's log key, by the directory for the time of answering, signed it under the name of the
    answer to this question; it is over this question's digest and doesn't contradict it.
 6. records: each is of the answerer, and its proof leads from its bytes to that statement's root, under its folder's
-   number.
+   number. A proof that the answer is complete is right, as far as this directory's agreements say for which numbers.
 7. words: README, manifest and JSON are the bytes that these originals render to.
 
 Both sides state their own times, which a key's thief could backdate: a key must be valid at the stated time and not
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
-from gateway.errors import MalformedError, SignatureInvalidError, VerificationError
+from gateway.errors import AgreementForbidsError, MalformedError, SignatureInvalidError, VerificationError
 from gateway.evidence.codec.answer_bundle import (
     ANSWER_FORMS,
     FORMATS,
@@ -36,13 +36,17 @@ from gateway.evidence.codec.answer_bundle import (
 from gateway.evidence.codec.bundle import MANIFEST, Bundle
 from gateway.evidence.service.check import read_manifest, require_listed, trusted_directory
 from gateway.evidence.service.report import Examination, StepRun, examined
+from gateway.history.codec.key_tree_heads import ClaimedProof
 from gateway.history.codec.signed_texts import open_question, query_digest, question_origin
 from gateway.history.service.answer_verification import require_answer_to, verified_statement
+from gateway.history.service.completeness import keys_to_prove, verify_completeness
+from gateway.history.service.terms import require_terms
 from gateway.plurals import counted
 from gateway.tlog.note import Verifier
 from gateway.tlog.proofs import verify_inclusion
 from gateway.trust.rules.directory import Directory, of_algorithm
 from gateway.trust.service.directory_versions import RootOfTrust, TrustedDirectory
+from gateway.v1 import exchange_service_pb2
 
 STEPS = {
     1: "bundle",
@@ -109,6 +113,8 @@ def _evidence(
     with run.step(6) as facts:
         _require_records(claimed, parts)
         facts.append(f"{len(claimed.records)} of {counted(statement.count, 'record')}")
+        if claimed.proof is not None:
+            facts.append(_judged_proof(claimed, claimed.proof, trust.directory))
     with run.step(7):
         _require_words(bundle, parts)
     return VerifiedAnswer(trust.version, claimed)
@@ -168,6 +174,34 @@ def _require_records(claimed: ClaimedAnswer, parts: AnswerParts) -> None:
             verify_inclusion(record.leaf, record.index, statement.count, record.proof.hashes, statement.root)
         except VerificationError as error:
             raise VerificationError(f"{where} was not in this answer: {error.message}") from error
+
+
+def _judged_proof(claimed: ClaimedAnswer, proof: ClaimedProof, directory: Directory) -> str:
+    """What the proof of completeness comes to.
+
+    Raises:
+        VerificationError, MalformedError, SignatureInvalidError: it is wrong.
+    """
+    query, answered = claimed.query, claimed.statement.answered_at
+    if not claimed.whole:
+        raise VerificationError("a proof of completeness stands beside all records of an answer, and some are missing")
+    try:
+        classes = require_terms(directory, query, claimed.asked_at).field_classes
+    except AgreementForbidsError:
+        return "its proof of completeness isn't judged: the directory has no agreement on such an answer"
+    keys = keys_to_prove(query, (), classes)
+    of_question = exchange_service_pb2.CompletenessProof(head=proof.message.head, keys=proof.message.keys[: len(keys)])
+    proven = verify_completeness(
+        of_question,
+        query,
+        keys=keys,
+        record_ids=[record.record.shipment.record_id for record in claimed.records],
+        log_keys=_keys(directory, query.answerer, answered),
+        now_ms=claimed.statement.answered_at_ms,
+    )
+    if proven is None:
+        return "its proof of completeness isn't judged: the directory's agreement is for other numbers"
+    return f"proven complete, {counted(proven.untold, 'record')} untold"
 
 
 def _require_words(bundle: Bundle, parts: AnswerParts) -> None:

@@ -48,6 +48,7 @@ def export_answer(
     with database.read() as conn:
         row = answers.find(conn, ASKED, query_id) or answers.find(conn, ANSWERED, query_id)
         stored = answers.records(conn, query_id) if row is not None and row.side == ASKED else []
+        proof = answers.proof(conn, query_id)
     if row is None:
         raise NotFoundError(f"query_id: this node neither asked nor answered {query_id}, or its time is over")
     if not row.statement:
@@ -55,7 +56,9 @@ def export_answer(
             [Violation("query_id", "answer.signed", f"there was no signed answer to it ({row.outcome}): {row.reason}")]
         )
     records = stored_records(stored)
-    parts = AnswerParts(trust.note, row.query, row.note, row.statement, _chosen(row, records, record_ids))
+    chosen = _chosen(row, records, record_ids)
+    beside = proof if row.side == ASKED and len(chosen) == len(records) else b""
+    parts = AnswerParts(trust.note, row.query, row.note, row.statement, chosen, beside)
     bundle = render_answer(parts)
     examination = examine_answer(bundle, directory_note=trust.note)
     if examination.evidence is None:

@@ -5,6 +5,7 @@ The log's own entries and signatures were verified in steps 1 to 6.
 * Positions in the log, and of stored items, have no gap.
 * Each item's content has the logged digest, or a later log entry says that it was erased.
 * Erased items are empty, and the erasing entry's digest covers their digests.
+* Heads of the tree of keys have ascending numbers, and the stored tree is that of the newest one.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from hashlib import sha256
 from gateway.db.database import Database
 from gateway.errors import GatewayError
 from gateway.evidence import tables as inspection
+from gateway.evidence.service.key_tree_verification import check_key_tree
 from gateway.feed.tables import feeds
 from gateway.history.codec.shipments import parse_log_event, salted_digest
 from gateway.plurals import counted
@@ -35,6 +37,7 @@ def check_records(database: Database, feed_id: int, size: int, add: Add) -> int:
     """Verifies the first `size` entries of a log of records; returns the number of items."""
     digests = bytearray()  # 32 bytes an item: 160 MB for five million
     erased: set[int] = set()
+    head = record_log_pb2.KeyTreeMoved()
     for event in _events(database, feed_id, size, add):
         match event.WhichOneof("event"):
             case "added":
@@ -49,8 +52,13 @@ def check_records(database: Database, feed_id: int, size: int, add: Add) -> int:
                 if sha256(known).digest() != event.erased.digest:
                     first = positions[0] if positions else None
                     add(first, "the entry that says what was erased has another digest than these items")
+            case "key_tree_moved":
+                if event.key_tree_moved.number <= head.number:
+                    add(None, f"head {event.key_tree_moved.number} of the tree of keys comes after {head.number}")
+                head = event.key_tree_moved
             case _:
                 pass
+    check_key_tree(database, head, lambda problem: add(None, problem))
     count = len(digests) // _HASH
     for at, salt, content in _rows(database, count, add):
         wrong = _fault(salt, content, _digest(digests, at), erased=at in erased)

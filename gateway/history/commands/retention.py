@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from gateway.contract.identification import shipment_keys as keys_wire
 from gateway.contract.ids import FeedOrigin
 from gateway.feed.service.writing.transaction import Transaction
+from gateway.history.commands.key_tree import note_erasures
 from gateway.history.commands.legal_holds import criteria_in_force
 from gateway.history.commands.record import append_event
 from gateway.history.service.criteria import LoggedItem
@@ -86,6 +87,7 @@ class PurgeCommand:
             (item for record_id in record_ids for item in items[record_id]), key=lambda item: item.logged.position
         )
         self.forget(tx.conn, record_ids)  # while the index still has them
+        note_erasures(tx.conn, [item.logged for item in going])
         shipments.erase(tx.conn, record_ids, {item.logged.position: item.keys for item in going})
         _forget_names(tx.conn, going)
         for first in range(0, len(going), ERASED_IN_ENTRY):

@@ -9,7 +9,7 @@ from gateway.contract.limits import MAX_STREAM_ITEMS
 from gateway.feed.codec import EntryFormat
 from gateway.feed.projection.registry import LoggedEntry, Projection
 from gateway.feed.service.writing.transaction import Transaction
-from gateway.history.tables import progress
+from gateway.history.tables import key_tree, progress
 from gateway.history.tables.schema import (
     inspection_outcomes,
     party_name_keys,
@@ -45,6 +45,7 @@ class RecordProjection(Projection):
     def clear(self, conn: Connection) -> None:
         super().clear(conn)
         progress.clear(conn)
+        key_tree.clear(conn)
 
     def apply(self, tx: Transaction, entry: LoggedEntry) -> None:
         """Does nothing: entries hold digests only."""

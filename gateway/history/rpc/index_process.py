@@ -8,16 +8,17 @@ from typing import Any
 
 from gateway.db.database import Database
 from gateway.errors import UnavailableError
+from gateway.history.service.key_tree_builder import KeyTreeBatch
+from gateway.history.tables import key_tree, shipments
 from gateway.history.tables import progress as record_progress
-from gateway.history.tables import shipments
 from gateway.history.tables.progress import RecordProgress
 from gateway.rpc.calls import current_caller
 from gateway.rpc.workers.worker_main import Opener
 from gateway.rpc.workers.worker_process import WorkerProcess
 from gateway.v1 import history_pb2
 
-INDEX, EVALUATE, NAMES = "index", "evaluate", "names"
-"""Handlers; results: IndexBatch, RiskBatch (None: nothing to do); recorded names by key."""
+INDEX, EVALUATE, NAMES, KEY_TREE = "index", "evaluate", "names", "key tree"
+"""Handlers; results: IndexBatch, RiskBatch (None: nothing to do); recorded names by key; KeyTreeBatch or None."""
 
 BATCH_TIMEOUT_S = 300.0
 """A batch takes seconds, and has the lowest priority on a busy processor."""
@@ -42,7 +43,7 @@ class IndexProcess:
     ) -> None:
         """`further`: handlers of others in the process, with the seconds for a call."""
         self._database = database
-        own_s = dict.fromkeys((INDEX, EVALUATE), BATCH_TIMEOUT_S) | {NAMES: NAMES_TIMEOUT_S}
+        own_s = dict.fromkeys((INDEX, EVALUATE, KEY_TREE), BATCH_TIMEOUT_S) | {NAMES: NAMES_TIMEOUT_S}
         self.process = WorkerProcess(
             "history",
             opener,
@@ -67,6 +68,22 @@ class IndexProcess:
         if not self.process.is_ready:
             await asyncio.wrap_future(await asyncio.to_thread(self.process.start))
         return await asyncio.wrap_future(self.process.call(handler, after, most, caller=handler))
+
+    async def next_key_tree(self) -> KeyTreeBatch | None:
+        """The tree's next state, if it lacks something and the index isn't far behind; raises as `next`."""
+        if not await asyncio.to_thread(self._lacks_keys):
+            return None
+        if not self.process.is_ready:
+            await asyncio.wrap_future(await asyncio.to_thread(self.process.start))
+        batch: KeyTreeBatch | None = await asyncio.wrap_future(self.process.call(KEY_TREE, caller=KEY_TREE))
+        return batch
+
+    def _lacks_keys(self) -> bool:
+        with self._database.read() as conn:
+            indexed = record_progress.indexed(conn)
+            if shipments.last_position(conn) - indexed >= MOST_UNINDEXED:
+                return False
+            return key_tree.state(conn).position < indexed or bool(key_tree.erasures(conn, 1))
 
     def names(self, texts: Sequence[str]) -> dict[int, history_pb2.NameMatch]:
         """Matching recorded names by key; not for the event loop's thread.

@@ -15,6 +15,7 @@ from gateway.errors import GatewayError
 from gateway.feed.rpc.writer_client import ChangeNotifier, WriterClient, set_within
 from gateway.feed.service.writing.transaction import Command
 from gateway.history.commands.answer_retention import PurgeAnswersCommand, PurgeOrphansCommand
+from gateway.history.commands.key_tree import ForgetKeyTreeCommand, KeepKeyTreeCommand
 from gateway.history.commands.retention import ForgetRecords, PurgeCommand
 from gateway.history.projection.index import IndexCommand, Retention
 from gateway.history.rpc.index_process import EVALUATE, INDEX, IndexProcess
@@ -33,6 +34,9 @@ QUIET_S = 60.0
 RETRY_S = 2.0
 
 PURGE_EVERY_S = 60.0
+
+HEAD_EVERY_S = 2.0
+"""Between two heads of the tree of keys, unless more waits than fits into one: each is an entry in the log."""
 
 Step = Callable[[], Awaitable[bool]]
 """True if there may be more work."""
@@ -136,6 +140,29 @@ def index_step(process: IndexProcess, *, writer: WriterClient, retention: Retent
 def risk_step(process: IndexProcess, *, writer: WriterClient) -> IndexProcessStep:
     """Evaluates the rules on the next records."""
     return IndexProcessStep(process, EVALUATE, keep=KeepRisksCommand, writer=writer)
+
+
+class KeyTreeStep:
+    """Passes the next state of the tree of keys from the worker process to the writer, where it gets its head."""
+
+    def __init__(self, process: IndexProcess, origin: FeedOrigin, *, writer: WriterClient) -> None:
+        self._process = process
+        self._origin = origin
+        self._writer = writer
+
+    async def __call__(self) -> bool:
+        batch = await self._process.next_key_tree()
+        if batch is None:
+            return False
+        await self._writer.run(KeepKeyTreeCommand(self._origin, batch))  # False: another replica was faster
+        if not batch.is_full:
+            await asyncio.sleep(HEAD_EVERY_S)
+        return True
+
+
+async def forget_key_tree(writer: WriterClient) -> None:
+    """Empties the tree of a node that doesn't prove its answers."""
+    await writer.run(ForgetKeyTreeCommand())
 
 
 class SearchStep:

@@ -158,6 +158,9 @@ def _messages(pages: Mapping[str, _NodePage], merged: MergedPage) -> list[pb.Sea
         if answer.status in COUNTING and page.reading is not None:
             lacks = node in merged.places or answer.unindexed or answer.HasField("lost_before")
             answer.status = _PARTIAL if lacks else _COMPLETE
+            if lacks:
+                answer.ClearField("proven_until")
+                answer.ClearField("untold")
     return [
         pb.SearchShipmentsResponse(records=pb.HistoryRecords(records=some))
         for some in in_messages(records, history_pb2.HistoryRecord.ByteSize)

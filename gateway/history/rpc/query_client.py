@@ -24,9 +24,17 @@ from gateway.history.codec.signed_texts import Statement
 from gateway.history.rules.unindexed import Unindexed
 from gateway.history.service.answers import span_of
 from gateway.history.service.criteria import is_short
-from gateway.history.service.queries import AnswerVerifier, KeepAskedCommand, KeepRecordsCommand, SignedQuery, asked_row
+from gateway.history.service.queries import (
+    AnswerVerifier,
+    KeepAskedCommand,
+    KeepRecordsCommand,
+    KnownHeads,
+    SignedQuery,
+    asked_row,
+)
 from gateway.rpc.calls import Call, from_rpc_error
 from gateway.rpc.peers import Peers
+from gateway.trust.rules.directory import Directory
 from gateway.trust.service.directory_versions import TrustedDirectory
 from gateway.v1 import exchange_service_pb2, history_pb2, history_service_pb2
 from gateway.v1.exchange_service_pb2_grpc import ExchangeServiceStub
@@ -88,6 +96,7 @@ class QueryClient:
     clock: Callable[[], int]
     keep_ms: int
     quotas: Quotas
+    heads: KnownHeads
     _limits: dict[str, asyncio.Semaphore] = field(default_factory=dict)
     _streams_until_s: dict[str, float] = field(default_factory=dict)  # by the loop's clock
     _spanless_until_s: dict[str, float] = field(default_factory=dict)
@@ -235,6 +244,7 @@ class _Exchange:
             wait_indexed_ms=wait_ms,
             reads_unindexed=True,
             reads_lost=True,
+            wants_proof=True,
         )
         responses = stub.QueryHistory(request, timeout=timeout_s)
         try:
@@ -253,6 +263,7 @@ class _Exchange:
             wait_indexed_ms=wait_ms,
             reads_unindexed=True,
             reads_lost=True,
+            wants_proof=True,
         )
         try:
             response = await stub.AskHistory(request, timeout=timeout_s)
@@ -280,11 +291,20 @@ class _Exchange:
             message = await self._taken(response.records) if response.records.records else None
             if response.HasField("end"):
                 directory, now = self._by.trust().directory, datetime.fromtimestamp(self._by.clock() / 1000, UTC)
-                self._statement = self._answer.end(response.end, directory, now)
+                if response.end.HasField("proof"):  # some milliseconds a number
+                    self._statement = await asyncio.to_thread(self._proven, response.end, directory, now)
+                else:
+                    self._statement = self._answer.end(response.end, directory, now)
             if message is not None:
                 self._sink(message)
         except GatewayError as error:
             raise _WrongAnswer(error.message) from error
+
+    def _proven(self, end: exchange_service_pb2.AnswerEnd, directory: Directory, now: datetime) -> Statement:
+        statement = self._answer.end(end, directory, now)
+        if self._answer.completeness is not None:
+            self._by.heads.require_one_tree(self._answer.completeness.head)
+        return statement
 
     async def _taken(self, came: exchange_service_pb2.AnswerRecords) -> history_service_pb2.SearchShipmentsResponse:
         """Records that came, while they are stored."""
@@ -309,6 +329,9 @@ class _Exchange:
             ended.reason = f"only hit or no hit: {why}"
         tell_unindexed(ended, statement.unindexed)
         tell_lost(ended, statement.lost_before_ms)
+        if (proven := self._answer.completeness) is not None:
+            ended.proven_until.CopyFrom(to_timestamp(proven.head.until_ms))
+            ended.untold = proven.untold
         return ended, statement.more_before
 
     def _wrong(self, why: str) -> history_pb2.NodeAnswer:
@@ -361,7 +384,7 @@ class _Exchange:
             reason=reason,
             answer=self._answer,
         )
-        command = KeepAskedCommand(row)
+        command = KeepAskedCommand(row, self._answer.proof_row)
         future: asyncio.Future[None] = self._by.writer.submit(command, deferrable=patient or not wait)
         if wait:
             return future

@@ -77,7 +77,7 @@ class QueryHandler:
         except asyncio.CancelledError:
             self._cancelled(verified, call, answer)
             raise
-        response = pb.AskHistoryResponse(end=pb.AnswerEnd(statement=statement, followed=answer.followed))
+        response = pb.AskHistoryResponse(end=_end(answer, statement))
         if records:
             response.records.records.extend(records)
         return response
@@ -121,7 +121,7 @@ class QueryHandler:
 
     def _searching(self, verified: VerifiedQuery, request: Question) -> SignedAnswer:
         answer = self._queries.begin(verified)
-        answer.reads_lost = request.reads_lost
+        answer.reads_lost, answer.wants_proof = request.reads_lost, request.wants_proof
         answer.search()
         return answer
 
@@ -159,8 +159,7 @@ class QueryHandler:
         except (asyncio.CancelledError, GeneratorExit):
             self._cancelled(verified, call, answer)
             raise
-        last.end.statement = statement
-        last.end.followed.extend(answer.followed)
+        last.end.CopyFrom(_end(answer, statement))
         yield last
 
     def _keep_answered(
@@ -214,6 +213,10 @@ def _part(answer: SignedAnswer, *, at_once: bool) -> AnswerPart:
     if at_once and sum(map(len, records)) > ANSWER_MESSAGE_BYTES:
         return [], b""
     return records, statement
+
+
+def _end(answer: SignedAnswer, statement: bytes) -> pb.AnswerEnd:
+    return pb.AnswerEnd(statement=statement, followed=answer.followed, proof=answer.proof)
 
 
 def _message(records: list[bytes]) -> pb.QueryHistoryResponse:

@@ -13,7 +13,8 @@
    withholds, whether the record has them or not. Where the query asks for it, links of what was found are followed.
 8. statement: a checkpoint over the records' bytes in order, signed by this node under the name
    `<federation>/<answerer>/<asker>/history/<query id>`; it says whether records that may match aren't indexed yet, and
-   is stored before it leaves.
+   is stored before it leaves. Where the asker wants a proof that a complete answer is complete, and this node gives
+   proofs, one is beside it (history.service.completeness).
 
 A partner isn't told positions, which would tell how much this node records: it is told until when records were
 searched, and a number to go on by. Where that goes on is stored with the answer.
@@ -45,6 +46,7 @@ from gateway.history.codec.signed_texts import Statement, open_question, parse_q
 from gateway.history.rules.page_numbers import MAX_PAGE_NUMBER, RANDOM_BYTES, first_number, next_number
 from gateway.history.rules.unindexed import NONE, SOME, Unindexed, told_to_partner
 from gateway.history.service.backlog import Lag
+from gateway.history.service.completeness import CompletenessProver, keys_to_prove
 from gateway.history.service.criteria import require_all_narrow
 from gateway.history.service.search import Chunk, HistorySearch
 from gateway.history.service.terms import Terms, require_terms
@@ -54,7 +56,7 @@ from gateway.tlog.checkpoint import sign_checkpoint
 from gateway.tlog.merkle import Tree, leaf_hash
 from gateway.tlog.note import Signer, Verifier
 from gateway.trust.service.directory_versions import TrustedDirectory
-from gateway.v1 import history_pb2, shipment_pb2
+from gateway.v1 import exchange_service_pb2, history_pb2, shipment_pb2
 
 SignerFor = Callable[[str], Signer]
 """The node's log key under a name."""
@@ -82,8 +84,10 @@ class QueryService:
         signer_for: SignerFor,
         clock: Callable[[], int],
         quotas: Quotas,
+        prover: CompletenessProver | None = None,
     ) -> None:
         self.node = node
+        self._prover = prover
         self._database = database
         self._quotas = quotas
         self._search = search
@@ -130,7 +134,9 @@ class QueryService:
         now = datetime.fromtimestamp(self._clock() / 1000, UTC)
         terms = require_terms(trust.directory, verified.query, now)  # 6
         page = self._page(verified.query)
-        return SignedAnswer(verified, terms, self._search, self._signer_for, self._clock, page=page)
+        return SignedAnswer(
+            verified, terms, self._search, self._signer_for, self._clock, page=page, prover=self._prover
+        )
 
     def _page(self, query: history_pb2.HistoryQuery) -> PageRow | None:
         if not query.before and not query.as_of:
@@ -164,6 +170,7 @@ class SignedAnswer:
         clock: Callable[[], int],
         *,
         page: PageRow | None = None,
+        prover: CompletenessProver | None = None,
     ) -> None:
         query = verified.query
         self.verified = verified
@@ -174,6 +181,11 @@ class SignedAnswer:
         self.unindexed = NONE
         self.lost_before_ms = search.lost_before_ms(query.criteria, query.alternatives)
         self.reads_lost = False  # whether the asker knows the line that tells it
+        self.wants_proof = False
+        self.proof: exchange_service_pb2.CompletenessProof | None = None
+        self._prover = None if terms.hit_only else prover
+        self._head_number = 0
+        self._record_ids: list[str] = []
         self._page = page
         self._begun_at = clock()
         self._withheld = 0
@@ -202,6 +214,8 @@ class SignedAnswer:
     def search(self) -> Lag:
         """Begins to search; returns what may match and isn't indexed yet."""
         if self._first is None:
+            if self._prover is not None and self.wants_proof:
+                self._head_number = self._prover.head_number()
             self._first = next(self._chunks)
         return self._first.lag
 
@@ -247,6 +261,9 @@ class SignedAnswer:
             lost_before_ms=self.lost_before_ms if self.reads_lost else 0,
         )
         self.unindexed = statement.unindexed
+        if self._prover is not None and self._head_number and statement.is_complete and not self.lost_before_ms:
+            keys = keys_to_prove(query, chunk.followed, self.terms.field_classes)
+            self.proof = self._prover.prove(self._head_number, keys, self._record_ids)
         return sign_checkpoint(statement.checkpoint(), self._signer_for(statement.origin))
 
     def _unindexed(self, lag: Lag) -> Unindexed:
@@ -264,6 +281,8 @@ class SignedAnswer:
         record.ClearField("position")
         forget_third_alerts(record.shipment, self.verified.query)
         self._withheld += len(record.withheld)
+        if self._head_number:
+            self._record_ids.append(record.shipment.record_id)
         data = record.SerializeToString(deterministic=True)
         if len(data) > MAX_RECORD_BYTES:
             raise TooLargeError(

@@ -8,6 +8,8 @@
 4. records: its size, root and number of withheld fields are those of the records received, in order.
 5. mode: no records beside a hit or where only a hit was asked for; the next page lies further back, within what was
    searched.
+6. completeness: a proof beside a complete answer is right (history.service.completeness); without one it is as told.
+7. heads: no other tree is known that the node has signed under the number of the proof's head.
 
 After a failed step no record counts; the bytes are kept as evidence, and an alarm is set.
 """
@@ -22,10 +24,12 @@ from gateway.contract.ids import UUID7_RANDOM_BYTES, uuid7
 from gateway.contract.limits import MAX_ANSWER_BYTES, MAX_RECORD_BYTES
 from gateway.contract.messages import to_ms, to_timestamp
 from gateway.contract.validation import impossible_times, validate
+from gateway.db.database import Database
 from gateway.errors import TooLargeError, VerificationError
-from gateway.feed.service.quotas import Quotas, Stored
+from gateway.feed.service.quotas import Quotas, Stored, count
 from gateway.feed.service.writing.commands import random_bytes
 from gateway.feed.service.writing.transaction import Transaction
+from gateway.history.codec.key_tree_heads import KeyTreeHead
 from gateway.history.codec.signed_texts import (
     Statement,
     encode_query,
@@ -35,10 +39,11 @@ from gateway.history.codec.signed_texts import (
     question_text,
 )
 from gateway.history.service.answer_verification import require_answer_to, verified_statement
+from gateway.history.service.completeness import Completeness, keys_to_prove, verify_completeness
 from gateway.history.service.search import MAX_LIMIT
 from gateway.history.service.terms import Terms, require_terms
 from gateway.history.tables import answers
-from gateway.history.tables.answers import ASKED, AnswerRow
+from gateway.history.tables.answers import ASKED, AnswerRow, ProofRow
 from gateway.plurals import counted
 from gateway.tlog.merkle import Tree, leaf_hash
 from gateway.tlog.note import Signer, sign_note
@@ -132,13 +137,16 @@ class QuerySigner:
 
 
 class AnswerVerifier:
-    """Verifies an answer as it comes, for one thread at a time; memory grows with the logarithm of its records."""
+    """Verifies an answer as it comes, for one thread at a time; of its records it keeps the ids."""
 
     def __init__(self, signed: SignedQuery) -> None:
         self.signed = signed
         self.count = 0
         self.statement_note = b""
         self.followed: Sequence[history_pb2.SearchCriteria] = ()
+        self.completeness: Completeness | None = None
+        self._proof = b""
+        self._record_ids: list[str] = []
         self._tree = Tree.empty()
         self._bytes = 0
         self._withheld = 0
@@ -174,11 +182,12 @@ class AnswerVerifier:
                     f"{first.field} of record {record.shipment.record_id[:64]!r} {first.message}", step="1 records"
                 )
             self._withheld += len(record.withheld)
+            self._record_ids.append(record.shipment.record_id)
         self._tree = self._tree.append([leaf_hash(record) for record in came.records]).tree
         return response
 
     def end(self, end: exchange_service_pb2.AnswerEnd, directory: Directory, now: datetime) -> Statement:
-        """Steps 2 to 5.
+        """Steps 2 to 6.
 
         Raises:
             SignatureInvalidError, VerificationError, MalformedError: names the step.
@@ -201,7 +210,25 @@ class AnswerVerifier:
         if query.follow:
             validate(end, "end.")
             self.followed = list(end.followed)
+        if end.HasField("proof") and statement.is_complete and statement.hit is None:  # 6
+            self.completeness = verify_completeness(
+                end.proof,
+                query,
+                keys=keys_to_prove(query, self.followed, self.signed.terms.field_classes),
+                record_ids=self._record_ids,
+                log_keys=directory.log_keys(query.answerer, now),
+                now_ms=round(now.timestamp() * 1000),
+            )
+            self._proof = end.proof.SerializeToString(deterministic=True)
         return statement
+
+    @property
+    def proof_row(self) -> ProofRow | None:
+        """The proof to keep."""
+        if self.completeness is None:
+            return None
+        head, query = self.completeness.head, self.signed.query
+        return ProofRow(query.query_id, query.answerer, head.number, head.tree, self._proof)
 
 
 def asked_row(
@@ -252,10 +279,35 @@ class KeepRecordsCommand:
 
 @dataclass(frozen=True, slots=True)
 class KeepAskedCommand:
-    """Stores a query with its outcome."""
+    """Stores a query with its outcome, and the proof beside its answer."""
 
     row: AnswerRow
+    proof: ProofRow | None = None
     weight: int = 1
 
     def execute(self, tx: Transaction) -> None:
         answers.add(tx.conn, self.row)
+        if self.proof is not None:
+            answers.add_proof(tx.conn, self.proof)
+            count(tx.conn, self.row.partner, Stored.ANSWERS, items=0, size=len(self.proof.proof), now_ms=tx.now_ms)
+
+
+class KnownHeads:
+    """Heads of partners' trees, by the proofs that this node keeps. Thread-safe."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def require_one_tree(self, head: KeyTreeHead) -> None:
+        """Step 7.
+
+        Raises:
+            VerificationError: its node has signed another tree under this number.
+        """
+        with self._database.look() as conn:
+            known = answers.numbered_proof(conn, head.node, head.number)
+        if known is not None and known.head != head.tree:
+            raise VerificationError(
+                f"{head.node} has signed two trees as number {head.number}: see its answer to {known.query_id}",
+                step="7 heads",
+            )

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, select, update
 
 from gateway.db.statements import Prepared, insert_rows
-from gateway.history.tables.schema import history_answer_records, history_answers, history_pages
+from gateway.history.tables.schema import history_answer_proofs, history_answer_records, history_answers, history_pages
 
 MAX_REASON_CHARS = 1_024
 
@@ -46,6 +46,16 @@ class AnswerRow:
     statement: bytes
 
 
+class ProofRow(NamedTuple):
+    """The proof beside an answer; `head` is root and key of the head numbered so."""
+
+    query_id: str
+    partner: str
+    number: int
+    head: bytes
+    proof: bytes
+
+
 class AskedRow(NamedTuple):
     """Of a query of this node, what a list of answers shows."""
 
@@ -76,6 +86,15 @@ class PageRow:
     recorded_position: int
 
 
+_PROOF = Prepared(select(history_answer_proofs).where(history_answer_proofs.c.query_id == bindparam("with_id")))
+_NUMBERED = Prepared(
+    select(history_answer_proofs)
+    .where(
+        history_answer_proofs.c.partner == bindparam("of_partner"),
+        history_answer_proofs.c.number == bindparam("numbered"),
+    )
+    .limit(1)
+)
 _COLUMNS = tuple(history_answers.c.keys())
 _PAGE_COLUMNS = tuple(history_pages.c.keys())
 
@@ -127,6 +146,23 @@ def find_page(conn: Connection, partner: str, before: int) -> PageRow | None:
     return None if row is None else PageRow(*row)
 
 
+def add_proof(conn: Connection, row: ProofRow) -> None:
+    """Inserts the proof beside an answer."""
+    insert_rows(conn, history_answer_proofs, ProofRow._fields, [row])
+
+
+def proof(conn: Connection, query_id: str) -> bytes:
+    """The proof beside an answer; empty for none."""
+    row = _PROOF(conn, with_id=query_id).one_or_none()
+    return b"" if row is None else ProofRow(*row).proof
+
+
+def numbered_proof(conn: Connection, partner: str, number: int) -> ProofRow | None:
+    """A proof by the head of this number of a partner."""
+    row = _NUMBERED(conn, of_partner=partner, numbered=number).one_or_none()
+    return None if row is None else ProofRow(*row)
+
+
 def add_records(conn: Connection, query_id: str, first: int, records: bytes) -> None:
     """Inserts part of an answer: a serialised AnswerRecords, with the number of its first record."""
     insert_rows(conn, history_answer_records, ("query_id", "first", "records"), [(query_id, first, records)])
@@ -162,6 +198,7 @@ def remove(conn: Connection, row: AnswerRow) -> None:
     conn.execute(delete(history_answers).where(*_is(row)))
     if row.side == ASKED:
         conn.execute(delete(history_answer_records).where(history_answer_records.c.query_id == row.query_id))
+        conn.execute(delete(history_answer_proofs).where(history_answer_proofs.c.query_id == row.query_id))
     else:
         conn.execute(delete(history_pages).where(history_pages.c.query_id == row.query_id))
 

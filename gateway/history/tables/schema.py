@@ -165,6 +165,18 @@ history_answer_records = Table(
     Column("records", LargeBinary, nullable=False),  # serialised AnswerRecords
 )
 
+history_answer_proofs = Table(
+    "history_answer_proofs",
+    metadata,
+    Column("query_id", String(36), primary_key=True),
+    Column("partner", String(32), nullable=False),
+    Column("number", BigInteger, nullable=False),  # of the head
+    Column("head", LargeBinary, nullable=False),  # its root and key
+    Column("proof", LargeBinary, nullable=False),  # serialised CompletenessProof
+    Index(None, "partner", "number"),
+    integrity_index("history_answer_proofs", "query_id", "partner", "number", "head", "proof"),
+)
+
 history_pages = Table(
     "history_pages",
     metadata,
@@ -181,6 +193,40 @@ history_pages = Table(
         *("partner", "before", "query_id", "as_of", "before_position", "as_of_position", "recorded_position"),
     ),
     sqlite_with_rowid=False,
+)
+
+key_tree_leaves = Table(
+    "key_tree_leaves",
+    metadata,
+    Column("place", LargeBinary(32), primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+    Column("records", LargeBinary, nullable=False),  # hidden names, see history.rules.key_tree
+    sqlite_with_rowid=False,
+)
+
+key_tree_tiles = Table(
+    "key_tree_tiles",
+    metadata,
+    Column("prefix", String(64), primary_key=True),  # hexadecimal
+    Column("subtrees", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+key_tree_erasures = Table(
+    "key_tree_erasures",
+    metadata,
+    Column("record_id", String(64), primary_key=True),
+    Column("key", BigInteger, primary_key=True, autoincrement=False),  # contract.shipment_keys
+    integrity_index("key_tree_erasures", "record_id", "key"),
+    sqlite_with_rowid=False,
+)
+
+key_tree_progress = progress_table(
+    "key_tree_progress",
+    Column("number", BigInteger, nullable=False),  # of its head
+    Column("position", BigInteger, nullable=False),  # last one in record_log that it has
+    Column("root", LargeBinary, nullable=False),
+    Column("secret", LargeBinary, nullable=False),  # as secret as the records
 )
 
 record_progress = progress_table(

@@ -24,16 +24,27 @@ from gateway.history.projection.index import Retention
 from gateway.history.rpc.fanout import HistoryFanout
 from gateway.history.rpc.index_process import NAMES_TIMEOUT_S, IndexProcess
 from gateway.history.rpc.index_wait import STANDBY_LOOK_S, IndexWait
-from gateway.history.rpc.loops import QUIET_S, SearchStep, Step, follow, index_step, purge, risk_step
+from gateway.history.rpc.loops import (
+    QUIET_S,
+    KeyTreeStep,
+    SearchStep,
+    Step,
+    follow,
+    forget_key_tree,
+    index_step,
+    purge,
+    risk_step,
+)
 from gateway.history.rpc.ordered_search import OrderedSearch
 from gateway.history.rpc.query_client import QueryClient
 from gateway.history.rpc.query_handler import QueryHandler
 from gateway.history.rpc.recording_process import RecordChecks
 from gateway.history.rpc.service import HistoryServicer
 from gateway.history.service.answers import QueryService
+from gateway.history.service.completeness import CompletenessProver
 from gateway.history.service.control_changes import ControlChanges
 from gateway.history.service.control_suggestions import ControlSuggestions
-from gateway.history.service.queries import QuerySigner
+from gateway.history.service.queries import KnownHeads, QuerySigner
 from gateway.history.service.risk import RulesInForce, SiblingSearch
 from gateway.licences.service.presented import PresentedLicences
 from gateway.link_analysis.commands import forget_records
@@ -108,6 +119,9 @@ class History:
             signer_for=signer_for,
             clock=clock,
             quotas=quotas,
+            prover=CompletenessProver(database, federation=federation, node=node, signer_for=signer_for, clock=clock)
+            if settings.completeness
+            else None,
         )
         look_s = STANDBY_LOOK_S if self.standby else math.inf
         index = IndexWait(self.standby or database, notifier, look_s=look_s)
@@ -118,7 +132,14 @@ class History:
             index=index,
             signer=QuerySigner(node=node, trust=trust, signer_for=signer_for, clock=clock),
             client=QueryClient(
-                trust=trust, peers=peers, writer=writer, alarms=alarms, clock=clock, keep_ms=keep_ms, quotas=quotas
+                trust=trust,
+                peers=peers,
+                writer=writer,
+                alarms=alarms,
+                clock=clock,
+                keep_ms=keep_ms,
+                quotas=quotas,
+                heads=KnownHeads(database),
             ),
             trust=trust,
             clock=clock,
@@ -166,6 +187,7 @@ class History:
         writer, retention = self._writer, retention_of(settings)
         self._index = index_step(self._process, writer=writer, retention=retention)
         self._risk = risk_step(self._process, writer=writer)
+        self._key_tree = KeyTreeStep(self._process, self._origin, writer=writer) if settings.completeness else None
 
     def _next_findings(self) -> KeepFindingsInRecordsCommand | None:
         reported = self._findings.next()
@@ -191,6 +213,9 @@ class History:
             "history-findings": partial(
                 self._follow, findings, "putting findings into records", ChangeNotifier.FINDINGS, indexed
             ),
+            "history-key-tree": partial(forget_key_tree, self._writer)
+            if self._key_tree is None
+            else partial(self._follow, self._key_tree, "entering records into the tree of keys", indexed),
             "history-purge": lambda: purge(self._origin, self._writer, forget=forget_sources),
         }
         return [

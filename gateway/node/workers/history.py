@@ -13,7 +13,7 @@ from functools import partial
 from gateway.alerts.commands.following import AlertFollower, FollowedBatch, prepare_batch
 from gateway.casework.rpc.names_process import MATCH_NAMES, PLAN_SEARCH
 from gateway.db.database import Database
-from gateway.history.rpc.index_process import EVALUATE, INDEX, NAMES
+from gateway.history.rpc.index_process import EVALUATE, INDEX, KEY_TREE, NAMES
 from gateway.link_analysis.service.records import LINK_NAMES
 from gateway.node.assembly.history_rules import RuleSources, load_rules
 from gateway.node.workers.collection import collect_seldom
@@ -39,6 +39,7 @@ def history_handlers(database_url: str, rules: RuleSources) -> Iterator[Handlers
     from gateway.casework.service.indexer import AlertIndexer  # noqa: PLC0415
     from gateway.casework.service.search_planner import AlertSearchPlanner  # noqa: PLC0415
     from gateway.history.service.indexer import HistoryIndexer  # noqa: PLC0415
+    from gateway.history.service.key_tree_builder import KeyTreeBuilder  # noqa: PLC0415
     from gateway.history.service.names import NameSearch  # noqa: PLC0415
     from gateway.history.service.risk import RiskScreening  # noqa: PLC0415
     from gateway.link_analysis.service.indexer import LinkIndexer  # noqa: PLC0415
@@ -57,6 +58,7 @@ def history_handlers(database_url: str, rules: RuleSources) -> Iterator[Handlers
             MATCH_NAMES: planner.matching,
             INDEX: HistoryIndexer(database).next,
             EVALUATE: RiskScreening(database, rules=engine, adopted=adopted_rules).next,
+            KEY_TREE: KeyTreeBuilder(database).next,
             TRY_PROFILE: ProfileTrial(database, rules=engine).slice,
             NAMES: NameSearch(database).find,
             LINK_NAMES: NameSearch(database, terms).find,

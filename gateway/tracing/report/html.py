@@ -65,6 +65,7 @@ def render_html(
             links=[(number, link) for number, leg in enumerate(trace.legs, start=1) for link in leg.links],
             controlled=[(number, item) for number, leg in enumerate(trace.legs, start=1) for item in leg.controlled],
             answers=[tables.answer_cells(node, answers) for node, answers in words.answers_by_node(trace).items()],
+            any_proven=any(answer.HasField("proven_until") for answer in trace.answers),
             withheld=[
                 (number, words.leg_name(leg), field)
                 for number, leg in enumerate(trace.legs, start=1)

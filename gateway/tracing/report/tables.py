@@ -106,6 +106,7 @@ def answer_cells(node: str, answers: Sequence[NodeAnswer]) -> Cells:
         "searched": words.moment(last.searched_until.ToDatetime(UTC))
         if last.HasField("searched_until")
         else last.as_of_position or "",
+        "proof": words.proof_in_words(answers),
         "answered_at": words.moment(answered_at) if answered_at else "",
         "queries": [answer.query_id for answer in answers if answer.query_id],
         "reason": "; ".join(words.reasons(answers)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Final
 
@@ -209,6 +209,36 @@ def unindexed_in_words(answer: history_pb2.NodeAnswer) -> str:
         "{number} records recorded and not indexed yet",
         answer.unindexed,
     )
+
+
+def proof_in_words(answers: Sequence[history_pb2.NodeAnswer], shown: Callable[[datetime], str] = moment) -> str:
+    """Whether a partner's whole answers are proven complete, or as told; empty where there are none.
+
+    Args:
+        shown: a time in words.
+    """
+    whole = [answer for answer in answers if answer.query_id and answer.status == _WHOLE]
+    if not whole:
+        return ""
+    times = [answer.proven_until.ToDatetime(UTC) for answer in whole if answer.HasField("proven_until")]
+    if not times:
+        return _("as told")
+    if len(times) == len(whole):
+        proven = _("proven complete up to {time}", time=shown(min(times)))
+    else:
+        proven = _(
+            "{number} of {total} answers proven complete up to {time}, otherwise as told",
+            number=len(times),
+            total=len(whole),
+            time=shown(min(times)),
+        )
+    untold = sum(answer.untold for answer in whole)
+    more = ngettext(
+        "up to {number} more record that it may not tell or has erased",
+        "up to {number} more records that it may not tell or has erased",
+        untold,
+    )
+    return f"{proven}; {more}" if untold else proven
 
 
 def reasons(answers: Sequence[history_pb2.NodeAnswer]) -> list[str]:

@@ -30,6 +30,9 @@ LIST = "minerals"
 SETTINGS = f"""
 [lists.{LIST}]
 four_eyes = true
+
+[history]
+completeness = true
 """
 Acting = AbstractAsyncContextManager[GatewayClient]
 """A client that acts for a person, once."""

@@ -9,7 +9,7 @@ from typing import Final
 
 from gateway.console.filters import moment_text
 from gateway.tracing.report.tables import leg_cells
-from gateway.tracing.report.words import class_word, reasons, unindexed_in_words
+from gateway.tracing.report.words import class_word, proof_in_words, reasons, unindexed_in_words
 from gateway.translation.labels import label_of
 from gateway.translation.match_reasons import said
 from gateway.translation.messages import gettext as _
@@ -91,11 +91,17 @@ class AnswerView:
     is_slow: bool
     elapsed_ms: int
     unindexed: str
+    proof: str
     hit: bool | None
     may_ask_again: bool
     query_id: str
     withheld: Sequence[WithheldPath]
     answer: NodeAnswer
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether the answer is proven complete."""
+        return self.answer.HasField("proven_until")
 
     @property
     def has_held_records(self) -> bool:
@@ -116,6 +122,7 @@ def answer_view(answer: NodeAnswer, records: Sequence[HistoryRecord], mode: Answ
         is_slow=answer.elapsed_ms >= SLOW_MS,
         elapsed_ms=answer.elapsed_ms,
         unindexed=unindexed_in_words(answer) if answer.unindexed or answer.unindexed_or_more else "",
+        proof=proof_in_words([answer], moment_text),
         hit=answer.hit if is_hit else None,
         may_ask_again=answer.status in _ASK_AGAIN or bool(answer.unindexed),
         query_id=answer.query_id,

@@ -68,6 +68,7 @@ async def trace(request: Request) -> Response:
             if question.is_of_graph and answer.query_id and answer.count
         ],
         answers=[_answer(node, answers) for node, answers in words.answers_by_node(trace).items()],
+        any_proven=any(answer.HasField("proven_until") for answer in trace.answers),
         withheld=[
             (number, words.leg_name(leg), field.path, field.reason or words.class_word(field))
             for number, leg in enumerate(trace.legs, start=1)
@@ -138,7 +139,8 @@ def _answer(node: str, answers: Sequence[NodeAnswer]) -> dict[str, object]:
     """A node's answers, their times in the reader's zone."""
     until = answers[-1].searched_until
     searched = moment_text(until) if answers[-1].HasField("searched_until") else ""
-    return {**tables.answer_cells(node, answers), "searched": searched}
+    proof = words.proof_in_words(answers, moment_text)
+    return {**tables.answer_cells(node, answers), "searched": searched, "proof": proof}
 
 
 def _draft(draft: DraftAlert) -> dict[str, object]:

@@ -23,6 +23,7 @@ from gateway.contract.json_form import json_of
 from gateway.contract.validation import violations
 from gateway.errors import OptionError
 from gateway.tracing.report.criteria_words import criteria_lines
+from gateway.tracing.report.words import proof_in_words
 from gateway.v1.history_pb2 import AnswerStatus, HistoryRecord, NodeAnswer, SearchCriteria
 from gateway.v1.history_service_pb2 import SearchEnd
 from gateway.v1.trace_pb2 import DraftAlert, Trace
@@ -282,6 +283,19 @@ class TestWords:
         assert node_cells(complete)[3] == datetime(2026, 1, 10, 4, 0, tzinfo=UTC)
         assert node_cells(DENIED)[:4] == ("hk", "denied", 0, None)
         assert node_cells(answer("mo", AnswerStatus.ANSWER_STATUS_TIMED_OUT))[1] == "timed out"
+
+    def test_a_partners_answer_is_proven_complete_or_as_told(self) -> None:
+        complete = answer("hk", AnswerStatus.ANSWER_STATUS_COMPLETE, as_of_position=9, elapsed_ms=3, query_id="019b")
+        assert answer_line(complete) == "hk: complete, 0 records, as of position 9, as told, 3 ms"
+        complete.proven_until.FromDatetime(datetime(2026, 1, 10, 4, 0, tzinfo=UTC))
+        proven = "proven complete up to 2026-01-10T04:00:00Z"
+        assert answer_line(complete) == f"hk: complete, 0 records, as of position 9, {proven}, 3 ms"
+        complete.untold = 2
+        assert node_cells(complete)[-1] == f"{proven}; up to 2 more records that it may not tell or has erased"
+        told = answer("hk", AnswerStatus.ANSWER_STATUS_COMPLETE, query_id="019c")
+        assert proof_in_words([complete, told]).startswith("1 of 2 answers proven complete up to 2026-01-10 04:00 +00")
+        late = answer("hk", AnswerStatus.ANSWER_STATUS_TIMED_OUT, query_id="019d")
+        assert proof_in_words([late]) == ""
 
     def test_what_was_withheld_is_counted_and_listed_when_asked_for(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

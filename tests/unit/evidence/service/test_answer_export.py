@@ -33,7 +33,7 @@ from gateway.tlog.merkle import leaf_hash
 from gateway.tlog.note import Verifier
 from gateway.tlog.proof_file import parse_proof, verify_proof
 from gateway.trust.rules.directory import KeyRecord
-from gateway.v1 import exchange_service_pb2, history_pb2
+from gateway.v1 import exchange_service_pb2, history_pb2, shipment_pb2
 from tests.support.answers import KEEP_MS, Answered, Pair, one_pair
 from tests.support.nodes import START
 from tests.support.shipments import shipment
@@ -331,3 +331,55 @@ def test_a_statement_with_positions_is_verified_as_before(told: Told) -> None:
     assert evidence.told.endswith("20 records; searched as of its position 20; there are more at positions below 16.")
     assert json.loads(bundle.files["manifest.json"])["format"] == "customs-gateway-answer/v1"
     assert json.loads(told.export().files["manifest.json"])["format"] == "customs-gateway-answer/v2"
+
+
+@pytest.fixture(scope="module")
+def proven(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
+    """An answer with a proof that it is complete."""
+    with one_pair(tmp_path_factory.mktemp("proven")) as pair:
+        hidden = shipment("HK-HIDDEN", releasable_to=shipment_pb2.ReleaseList(nodes=["mo"]))
+        pair.record(hidden, *(shipment(f"HK-{at:02}") for at in range(3)))
+        pair.enter()
+        yield Told(pair, pair.ask())
+
+
+def test_a_proof_of_completeness_is_part_of_the_evidence(proven: Told) -> None:
+    bundle = proven.export()
+    assert b"customs-gateway-answer/v5" in bundle.files["manifest.json"]
+    examination = proven.examine(decode_zip(encode_zip(bundle)))
+    assert examination.evidence is not None
+    assert "but for up to 1 record that it doesn't tell" in examination.evidence.told
+    assert "proven complete, 1 record untold" in examination.steps[5].detail
+
+
+def test_a_proof_stands_beside_all_records_alone(proven: Told) -> None:
+    one = proven.export("HK-01")
+    assert answer_bundle.PROOF not in one.files
+    assert b"customs-gateway-answer/v2" in one.files["manifest.json"]
+    parts = replace(parts_of_answer(one), proof=proven.export().files[answer_bundle.PROOF])
+    examination = proven.examine(render_answer(parts))
+    assert examination.evidence is None
+    assert examination.steps[-1].number == 6
+
+
+def test_a_changed_proof_is_no_evidence(proven: Told) -> None:
+    parts = parts_of_answer(proven.export())
+    proof = exchange_service_pb2.CompletenessProof.FromString(parts.proof)
+    (listed,) = (key.records for key in proof.keys if key.records)
+    del listed[next(at for at, record in enumerate(listed) if not record.opening)]
+    examination = proven.examine(render_answer(replace(parts, proof=proof.SerializeToString(deterministic=True))))
+    assert examination.evidence is None
+    assert examination.steps[-1].number == 6
+    with pytest.raises(MalformedError):
+        render_answer(replace(parts, proof=b"\xff"))
+
+
+def test_a_proof_is_judged_where_the_directory_has_the_agreement(tmp_path: Path) -> None:
+    with one_pair(tmp_path) as pair:
+        pair.record(shipment("HK-00"))
+        pair.enter()
+        told = Told(pair, pair.ask())
+        pair.agree(message_types=frozenset({"AlertEvent"}))
+        examination = told.examine(told.export())
+        assert examination.evidence is not None
+        assert "isn't judged" in examination.steps[5].detail

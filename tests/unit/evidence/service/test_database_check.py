@@ -17,7 +17,15 @@ from gateway.trust.service.trial_federation import FEDERATION
 from tests.support.databases import MakeDatabase
 from tests.support.nodes import trusted
 
-VERIFIED = {"entries", "tiles", "checkpoints", "audit_events", "history_answer_records"}
+VERIFIED = {
+    "entries",
+    "tiles",
+    "checkpoints",
+    "audit_events",
+    "history_answer_records",
+    "key_tree_leaves",
+    "key_tree_tiles",
+}
 """Tables that digests and signatures cover."""
 
 

@@ -18,7 +18,13 @@ from gateway.tracing.report.picture import GUTTER, LANE, bold_width, text_width
 from gateway.tracing.report.quantities import measured, quantity
 from gateway.tracing.rules.events import events_of
 from gateway.translation.messages import LANGUAGES, in_language
-from gateway.v1.history_pb2 import ANSWER_STATUS_PARTIAL, QueryGrounds, SearchCriteria, SearchReference
+from gateway.v1.history_pb2 import (
+    ANSWER_STATUS_COMPLETE,
+    ANSWER_STATUS_PARTIAL,
+    QueryGrounds,
+    SearchCriteria,
+    SearchReference,
+)
 from gateway.v1.trace_pb2 import Discrepancy, Trace
 from tests.support import consignments as case
 from tests.support import traces
@@ -334,3 +340,20 @@ def test_no_text_of_the_picture_leaves_its_lane_and_no_shape_its_drawing(name: s
         for box in part.iter("rect"):
             assert float(box.get("x", "0")) + float(box.get("width", "0")) <= width
             assert float(box.get("y", "0")) + float(box.get("height", "0")) <= height
+
+
+def test_it_says_whether_answers_are_proven_complete_and_what_that_isnt() -> None:
+    trace = Trace()
+    trace.CopyFrom(TRACES["case"])
+    for answer in trace.answers:
+        answer.query_id, answer.status = "019bbf30-0000-7000-8000-000000000000", ANSWER_STATUS_COMPLETE
+    limits = "no proof says that everything that happened was recorded"
+    told = " ".join(Reader(render_html(trace)).text)
+    assert "as told" in told
+    assert limits not in told
+    for answer in trace.answers:
+        answer.proven_until.FromDatetime(datetime(2026, 1, 10, 4, 0, tzinfo=UTC))
+    proven = " ".join(Reader(render_html(trace)).text)
+    assert "proven complete up to 2026-01-10 04:00 +00" in proven
+    assert limits in proven
+    assert "proven complete up to" in " ".join(render_terminal(trace, width=200, colour=False).split())
