@@ -200,7 +200,9 @@ class AlertProjection(Projection):
         positions = [*self._page.forget(key), *erasures.positions(tx.conn, key)]
         erasures.forget_copy(tx.conn, key)
         others = {other.key for other in alerts.copies(tx.conn, key.publisher, key.alert_id)}
-        others |= {other for other in self._page.new if (other.publisher, other.alert_id) == (key.publisher, key.alert_id)}
+        others |= {
+            other for other in self._page.new if (other.publisher, other.alert_id) == (key.publisher, key.alert_id)
+        }
         self._forget(
             tx.conn,
             ErasedAlert(key.publisher, key.alert_id, positions, found, is_last=not others, at_ms=tx.now_ms),

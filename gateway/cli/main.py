@@ -67,6 +67,8 @@ COMMANDS: Mapping[str, str | Noun] = {
             "close": "gateway.cli.alert.commands:close",
             "withdraw": "gateway.cli.alert.commands:withdraw",
             "amend": "gateway.cli.alert.commands:amend",
+            "erase": "gateway.cli.alert.erasing:erase",
+            "erased": "gateway.cli.alert.erasing:erased",
             "publication-sheet": "gateway.cli.alert.publication:publication_sheet",
         },
     ),

@@ -380,7 +380,13 @@ def _sqlite_connect(connection: sqlite3.Connection, _record: Any) -> None:
     connection.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
     _begin_wal(connection)
     # Checkpoints are WalCheckpoints'.
-    for pragma in ("synchronous=full", "foreign_keys=on", "cache_size=-32768", "wal_autocheckpoint=0"):
+    for pragma in (
+        "synchronous=full",
+        "foreign_keys=on",
+        "cache_size=-32768",
+        "wal_autocheckpoint=0",
+        "secure_delete=on",
+    ):
         connection.execute(f"PRAGMA {pragma}")
 
 

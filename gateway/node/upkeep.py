@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from gateway.alerts.commands.erasing import AlertEraser, AnswerErasuresCommand
 from gateway.alerts.commands.publishing import Publisher
 from gateway.alerts.commands.steps import ExpireCommand
 from gateway.alerts.tables import copies as alerts
@@ -63,6 +64,9 @@ FORGET_S = 600.0
 
 AUDIT_HEAD_S = 5.0
 """Seconds between looks for audit events under no signed head."""
+
+ERASURES_S = 5.0
+"""Seconds between two looks for requests of publishers to erase their alerts."""
 
 HELD_RETRY_S = 10.0
 """Seconds before held entries are retried."""
@@ -299,6 +303,16 @@ async def apply_held(held: HeldEntries) -> None:
             log.exception("applying held entries failed; it is tried again")
         if not done:
             await asyncio.sleep(HELD_RETRY_S)
+
+
+async def answer_erasures(writer: WriterClient, eraser: AlertEraser) -> None:
+    """Erases partners' alerts whose publishers ask for it, or says why not."""
+    while True:
+        try:
+            await writer.run(AnswerErasuresCommand(eraser))
+        except GatewayError as error:
+            log.warning("erasures of alerts wait: %s", error.message)
+        await asyncio.sleep(ERASURES_S)
 
 
 async def sign_audit_heads(signer: AuditHeadSigner) -> None:

@@ -40,11 +40,13 @@ SERVICES: Final[Mapping[str, ServiceActs]] = {
             "CorrectFinding": N_("corrected a finding on alert {alert}"),
             "WithdrawFinding": N_("withdrew a finding on alert {alert}"),
             "CloseAlert": N_("closed alert {alert}"),
+            "EraseAlert": N_("erased alert {alert}"),
         },
         {
             "GetAlert": N_("opened alert {alert}"),
             "ListAlerts": N_("listed alerts"),
             "WatchAlerts": N_("followed alerts"),
+            "ListErasures": N_("listed erasures of alerts"),
             "PreviewAlert": N_("looked at an alert before it is published"),
             "PreviewAlertStep": N_("looked at a step on alert {alert} before it is sent"),
         },

@@ -65,9 +65,7 @@ def of_copy(conn: Connection, key: AlertKey) -> list[ErasureRow]:
 def asked_of(conn: Connection, node: str, limit: int) -> list[ErasureRow]:
     """Requests of publishers to a node about copies that are still there, oldest first."""
     c = alert_erasures.c
-    there = and_(
-        alerts.c.alert_id == c.alert_id, alerts.c.publisher == c.publisher, alerts.c.recipient == c.recipient
-    )
+    there = and_(alerts.c.alert_id == c.alert_id, alerts.c.publisher == c.publisher, alerts.c.recipient == c.recipient)
     query = select(alert_erasures).where(c.recipient == node, c.node == c.publisher, c.asks, exists().where(there))
     return [ErasureRow(*row) for row in conn.execute(query.order_by(c.position).limit(limit))]
 

@@ -163,6 +163,15 @@ def erase_written_before(conn: Connection, before_ms: int, *, at_ms: int, limit:
     return len(ids)
 
 
+def forget(conn: Connection, publisher: str, alert_id: str, *, at_ms: int) -> None:
+    """Erases the notes, the assignment and the marks of an alert that was erased; that there were notes stays."""
+    c = case_notes.c
+    of_alert = (c.alert_id == alert_id, c.publisher == publisher, c.erased_at == 0)
+    conn.execute(update(case_notes).where(*of_alert).values(text="", erased_at=at_ms, erased_by=""))
+    for table in (case_assignments, watch_marks):
+        conn.execute(delete(table).where(table.c.alert_id == alert_id, table.c.publisher == publisher))
+
+
 def add_action(conn: Connection, row: ActionRow) -> None:
     """Writes to the log; the caller holds `progress.lock` and gives the next position."""
     conn.execute(insert(case_actions).values(row._asdict()))

@@ -131,6 +131,20 @@ def alerts_of(conn: Connection, docs: Iterable[int]) -> dict[int, tuple[str, str
     return {row[0]: (row[2], row[1]) for row in _OF(conn, list(docs))}
 
 
+def forget(conn: Connection, publisher: str, alert_id: str) -> None:
+    """Removes the document of an alert that was erased, and its words from SQLite's index, whose segments keep them
+    until they are merged.
+    """
+    c = alert_documents.c
+    docs = list(conn.execute(select(c.doc).where(c.alert_id == alert_id, c.publisher == publisher)).scalars())
+    is_listed = conn.dialect.name == "sqlite" and _has_virtual(conn)
+    if docs and is_listed:
+        _UNLIST.execute(conn, docs)
+    _REMOVE.execute(conn, docs)
+    if docs and is_listed:
+        run(conn, f"INSERT INTO {_VIRTUAL} ({_VIRTUAL}) VALUES ('optimize')", [])
+
+
 def clear(conn: Connection) -> None:
     """Removes all documents."""
     conn.execute(delete(alert_documents))
