@@ -9,6 +9,7 @@ from sqlalchemy import Connection, and_, delete, exists, insert, select, update
 
 from gateway.alerts.codec import AlertKey
 from gateway.alerts.tables.schema import alert_erasures, alert_events, alert_evidence, alerts, erased_entries
+from gateway.db.database import note_erasure
 from gateway.db.statements import insert_rows, storable_text
 from gateway.feed.tables.schema import entries, feeds
 
@@ -94,6 +95,7 @@ def payloads(conn: Connection, feed_id: int, indexes: Sequence[int]) -> list[tup
 
 def erase(conn: Connection, feed_id: int, indexes: Sequence[int]) -> None:
     """Empties payload and salt of entries."""
+    note_erasure(conn)
     c = entries.c
     for at in range(0, len(indexes), _AT_ONCE):
         named = (c.feed_id == feed_id, c.idx.in_(indexes[at : at + _AT_ONCE]))

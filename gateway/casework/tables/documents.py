@@ -33,6 +33,7 @@ _MAKE = (
     f"CREATE VIRTUAL TABLE {_VIRTUAL} USING fts5(words, content='alert_documents', content_rowid='doc', "
     "detail='none', tokenize='unicode61 remove_diacritics 0')"
 )
+_SECURE_DELETE = f"INSERT INTO {_VIRTUAL} ({_VIRTUAL}, rank) VALUES ('secure-delete', ?)"
 _values: BindParameter[Any] = bindparam("values", expanding=True)
 _FIRST = PreparedList(
     select(alert_events.c.alert_id, alert_events.c.publisher, func.min(alert_events.c.position))
@@ -132,17 +133,15 @@ def alerts_of(conn: Connection, docs: Iterable[int]) -> dict[int, tuple[str, str
 
 
 def forget(conn: Connection, publisher: str, alert_id: str) -> None:
-    """Removes the document of an alert that was erased, and its words from SQLite's index, whose segments keep them
-    until they are merged.
-    """
+    """Removes the document of an alert that was erased; SQLite's index then has its words in no segment either."""
     c = alert_documents.c
     docs = list(conn.execute(select(c.doc).where(c.alert_id == alert_id, c.publisher == publisher)).scalars())
     is_listed = conn.dialect.name == "sqlite" and _has_virtual(conn)
     if docs and is_listed:
+        run(conn, _SECURE_DELETE, [1])  # slower: not for documents that only change
         _UNLIST.execute(conn, docs)
+        run(conn, _SECURE_DELETE, [0])
     _REMOVE.execute(conn, docs)
-    if docs and is_listed:
-        run(conn, f"INSERT INTO {_VIRTUAL} ({_VIRTUAL}) VALUES ('optimize')", [])
 
 
 def clear(conn: Connection) -> None:

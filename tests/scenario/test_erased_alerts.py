@@ -1,0 +1,209 @@
+"""An alert is erased at its publisher and at the partner that agreed to it; no file of either has a word of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.client import AlertReference, GatewayClient
+from gateway.contract.identification.shipment_keys import name_key
+from gateway.errors import AlertHeldError, ErasedError, IllegalTransitionError, NotFoundError, PermissionDeniedError
+from gateway.node.maintenance import maintenance
+from gateway.v1 import alert_pb2, casework_service_pb2, history_pb2, party_pb2
+from tests.support.command_line import Cli
+from tests.support.federation import Federation, alert, eventually, with_logs
+from tests.support.files import KEPT, about, picture, written
+
+SETTINGS = f"""{KEPT}
+[casework]
+enabled = true
+
+[notifications]
+enabled = true
+
+[link_analysis]
+enabled = true
+"""
+SECRETS = (
+    *("Quandorvex", "Zilbrantic", "Wexmoorian", "Plumgarto", "Vextrillo", "Narquestine", "Jubelwort", "Hextabloom"),
+    "CSQU3054383",
+)
+"""Words of the alert that nothing else in a node has."""
+
+SEARCHED = casework_service_pb2.InboxFilter(scope=casework_service_pb2.INBOX_SCOPE_ALL, text="Narquestine")
+LAW = "Customs Act, article 12"
+CN_HK = ("cn", "hk")
+
+
+@pytest.fixture
+def nodes(tmp_path: Path) -> Iterator[Federation]:
+    for made in with_logs(tmp_path, settings=SETTINGS):
+        _agree(made)
+        made.start("cn", "hk")
+        yield made
+
+
+def _agree(nodes: Federation, *, erasure: bool = True) -> None:
+    old = nodes.directory
+    agreements = tuple(
+        replace(each, extensions={**each.extensions, "erasure": erasure})
+        if (each.sender, each.recipient) == CN_HK
+        else each
+        for each in old.agreements
+    )
+    nodes.put_directory(replace(old, version=old.version + 1, agreements=agreements))
+
+
+def secret_alert(**more: object) -> alert_pb2.AlertContent:
+    content = alert(**more)
+    content.narratives[0].text = "The cargo of Quandorvex."
+    party = content.subject.parties.add(role=party_pb2.PARTY_ROLE_CONSIGNEE)
+    party.names.add(text="Zilbrantic Trading Limited", script="Latn", language="en")
+    return content
+
+
+async def whole_life(nodes: Federation, folder: Path) -> AlertReference:
+    """An alert with a thread, notes and a file, which is closed."""
+    async with (
+        nodes.client("cn", "publisher") as cn,
+        nodes.client("cn", "supervisor") as boss,
+        nodes.client("hk", "supervisor") as hk,
+    ):
+        kept = await boss.files.put(written(folder, picture()), about(description="X-ray of Hextabloom"))
+        content = secret_alert()
+        content.evidence.add().CopyFrom(kept.evidence)
+        published = await cn.publish(content, ["hk"])
+        this = AlertReference(publisher="cn", alert_id=published.alert_id)
+        await eventually(lambda: is_there(hk, this), what="the alert at hk")
+        await hk.acknowledge(this, revision=1)
+        asked = await hk.ask(this, "What of Wexmoorian?", deadline=datetime.now(UTC) + timedelta(days=1))
+        await eventually(lambda: has(boss, this, "question"), what="the question")
+        await boss.answer(this, asked.question_id, "Plumgarto knows.", revision=1)
+        await hk.report_finding(
+            alert_pb2.AlertFinding(
+                alert=this,
+                result=alert_pb2.FINDING_RESULT_CONFIRMED,
+                inspected_at=(await hk.get_alert(this)).alert.published_at,
+                methods=["x_ray"],
+                revision=1,
+                remarks="Vextrillo in the box.",
+            )
+        )
+        await hk.casework.add_note(this, "Ask Jubelwort.")
+        await boss.casework.add_note(this, "Ask Jubelwort too.")
+        await eventually(lambda: has(boss, this, "finding"), what="the finding")
+        with pytest.raises(IllegalTransitionError, match="acknowledged; it is erased once it has ended"):
+            await boss.erase_alert(this, legal_basis=LAW)
+        await cn.close_alert(
+            published.alert_id, revision=1, outcome=alert_pb2.CLOSE_OUTCOME_CONFIRMED, remarks="Narquestine was right."
+        )
+        await eventually(lambda: has(hk, this, "closed"), what="the closing at hk")
+        for client in (boss, hk):
+            await eventually(lambda client=client: is_found(client), what="the search index")  # type: ignore[misc]
+    return this
+
+
+async def is_there(client: GatewayClient, this: AlertReference) -> bool:
+    try:
+        return bool((await client.get_alert(this)).alert.id)
+    except NotFoundError:
+        return False
+
+
+async def has(client: GatewayClient, this: AlertReference, event: str) -> bool:
+    return event in [change.event.WhichOneof("event") for change in (await client.get_alert(this)).history]
+
+
+async def is_found(client: GatewayClient) -> bool:
+    return bool([row async for row in client.casework.inbox(SEARCHED)])
+
+
+async def is_erased(client: GatewayClient, this: AlertReference) -> bool:
+    try:
+        await client.get_alert(this)
+    except ErasedError:
+        return True
+    return False
+
+
+async def erase(nodes: Federation, this: AlertReference) -> None:
+    async with nodes.client("cn", "supervisor") as boss, nodes.client("cn", "officer") as officer:
+        with pytest.raises(PermissionDeniedError):
+            await officer.erase_alert(this, legal_basis=LAW)
+
+        async def done() -> bool:
+            try:
+                assert list((await boss.erase_alert(this, legal_basis=LAW)).asked) == ["hk"]
+            except IllegalTransitionError as error:
+                assert "no receipt yet" in error.message
+                return False
+            return True
+
+        await eventually(done, what="the receipt of the last step")
+
+
+def words_in(folder: Path) -> dict[str, list[str]]:
+    """Secrets that files of a folder have, in any case, with the files."""
+    found: dict[str, list[str]] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            content = path.read_bytes().lower()
+            for secret in SECRETS:
+                if secret.lower().encode() in content:
+                    found.setdefault(secret, []).append(str(path.relative_to(folder)))
+    return found
+
+
+def eventually_gone(folder: Path) -> None:
+    """The log is cut, and bytes of files are removed, soon after the commit."""
+    deadline = time.monotonic() + 30
+    while found := words_in(folder):
+        assert time.monotonic() < deadline, found
+        time.sleep(0.2)
+
+
+def test_nothing_of_an_erased_alert_is_left_in_any_file_of_both_nodes(nodes: Federation, tmp_path: Path) -> None:
+    this = nodes.run(whole_life(nodes, tmp_path))
+    named = f"cn/{this.alert_id}"
+    for node in CN_HK:
+        assert set(words_in(nodes[node].data)) == set(SECRETS)
+    before = tmp_path / "before"
+    Cli(nodes, "cn").run("auditor", "evidence", "export", named, "--out", before)
+
+    async def work() -> None:
+        await erase(nodes, this)
+        async with nodes.client("cn", "auditor") as cn, nodes.client("hk", "auditor") as hk:
+            await eventually(lambda: is_erased(hk, this), what="the erasure at hk")
+            with pytest.raises(ErasedError, match=rf"erased at cn on .* under rule request, legal basis {LAW}"):
+                await cn.get_alert(this)
+
+            async def confirmed() -> list[str]:
+                page = await cn.erasures_page(alert=this)
+                return [f"{each.node} {each.rule}" for each in page.erasures if len(page.erasures) == 2]
+
+            assert await eventually(confirmed, what="the confirmation of hk") == ["hk partner_request", "cn request"]
+            async with nodes.client("cn", "supervisor") as boss:
+                assert not await is_found(boss)
+                (told,) = [one async for one in boss.evidence.audit_events() if one.method.endswith("EraseAlert")]
+                assert LAW in told.details["detail"]
+
+    nodes.run(work())
+    for node in CN_HK:
+        eventually_gone(nodes[node].data)
+        nodes[node].stop()
+        assert words_in(nodes[node].data) == {}
+        with maintenance(nodes[node].settings) as opened:
+            assert opened.verify(lambda _: None).findings == ()
+            opened.rebuild(lambda *_: None)
+            assert opened.verify(lambda _: None).findings == ()
+    Cli(nodes, "cn").run("", "evidence", "verify", before)
+    nodes.start("cn", "hk")
+    refused = Cli(nodes, "cn").run("auditor", "evidence", "export", named, "--out", tmp_path / "after", code=None)
+    assert refused.exit_code and "under rule request" in refused.output
+    shown = Cli(nodes, "hk").run("officer", "alert", "erased").output
+    assert "partner_request" in shown and LAW in shown
