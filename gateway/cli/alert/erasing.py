@@ -34,10 +34,10 @@ def erase(
     request_id: RequestIdOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Erase our copy of an alert that has ended, with all that was made of it. It can't be taken back. Role: supervisor.
+    """Erase our copy of an alert that has ended, with all that was made of it. Role: supervisor.
 
-    Headers, digests and proofs stay. Recipients of an own alert are asked to erase theirs where the agreement has the
-    extension `erasure`; `gateway alert erased` shows what they did. A legal hold on the alert's references, containers
+    It can't be taken back; headers, digests and proofs stay. Recipients of an own alert are asked to erase
+    theirs where the agreement has the extension `erasure`; `gateway alert erased` shows what they did. A legal hold on the alert's references, containers
     or case keeps it.
 
     \b
