@@ -150,9 +150,9 @@ class EraseAlertCommand(IdempotentCommand[alert_service_pb2.EraseAlertResponse])
         rows = copies.copies(tx.conn, publisher, alert_id)
         if not rows:
             raise NotFoundError(f"there is no alert {publisher}/{alert_id} here")
+        self.eraser.require_released(tx, publisher, alert_id)
         for row in rows:
             self.eraser.require_erasable(tx, row)
-        self.eraser.require_released(tx, publisher, alert_id)
         response = alert_service_pb2.EraseAlertResponse()
         for row in rows:
             partner = row.partner

@@ -36,9 +36,9 @@ def erase(
 ) -> None:
     """Erase our copy of an alert that has ended, with all that was made of it. Role: supervisor.
 
-    It can't be taken back; headers, digests and proofs stay. Recipients of an own alert are asked to erase
-    theirs where the agreement has the extension `erasure`; `gateway alert erased` shows what they did. A legal hold on the alert's references, containers
-    or case keeps it.
+    It can't be taken back; headers, digests and proofs stay. Recipients of an own alert are asked to erase theirs where
+    the agreement has the extension `erasure`; `gateway alert erased` shows what they did. A legal hold on the alert's
+    references, containers or case keeps it.
 
     \b
     Example:
