@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 import grpc.aio
 from google.protobuf.message import Message
 
+from gateway.alerts.commands.alert_retention import RetentionRehearsal
 from gateway.alerts.commands.erasing import AlertEraser, EraseAlertCommand
 from gateway.alerts.commands.placing import PublishCommand, PublishResult
 from gateway.alerts.commands.preview import Previews
@@ -66,6 +67,7 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         previews: Previews,
         queries: AlertQueries,
         eraser: AlertEraser,
+        rehearsal: RetentionRehearsal,
         writer: WriterClient,
         notifier: ChangeNotifier,
         own_feeds: OwnFeeds,
@@ -83,6 +85,7 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         self._steps = StepRequests(node=node, new_id=publisher.new_id, who_asked=queries.who_asked)
         self._queries = queries
         self._eraser = eraser
+        self._rehearsal = rehearsal
         self._writer = writer
         self._notifier = notifier
         self._own_feeds = own_feeds
@@ -247,6 +250,12 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
     ) -> alert_service_pb2.ListErasuresResponse:
         validate(request)
         return await asyncio.to_thread(self._queries.erasures, request)
+
+    async def RehearseRetention(
+        self, request: alert_service_pb2.RehearseRetentionRequest, context: Context
+    ) -> alert_service_pb2.RehearseRetentionResponse:
+        validate(request)
+        return await asyncio.to_thread(self._rehearsal.within, request.days)
 
     async def GetAlert(
         self, request: alert_service_pb2.GetAlertRequest, context: Context

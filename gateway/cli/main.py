@@ -69,6 +69,7 @@ COMMANDS: Mapping[str, str | Noun] = {
             "amend": "gateway.cli.alert.commands:amend",
             "erase": "gateway.cli.alert.erasing:erase",
             "erased": "gateway.cli.alert.erasing:erased",
+            "retention": "gateway.cli.alert.erasing:retention",
             "publication-sheet": "gateway.cli.alert.publication:publication_sheet",
         },
     ),

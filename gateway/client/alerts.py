@@ -345,6 +345,12 @@ class GatewayClient:
         method = self._connection.stubs.alerts.EraseAlert
         return await self._connection.unary(method, request, service.EraseAlertResponse)
 
+    async def rehearse_retention(self, *, days: int = 0) -> service.RehearseRetentionResponse:
+        """Which alerts retention erases within so many days, and which stay all the same."""
+        method = self._connection.stubs.alerts.RehearseRetention
+        request = service.RehearseRetentionRequest(days=days)
+        return await self._connection.unary(method, request, service.RehearseRetentionResponse)
+
     async def erasures_page(
         self, *, alert: AlertReference | None = None, page_size: int = 0, page_token: str = ""
     ) -> service.ListErasuresResponse:

@@ -6,7 +6,7 @@ A command only appends the signed statement that names the entries; the projecti
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -38,7 +38,7 @@ MOST_ENTRIES = 5_000
 ANSWERED_AT_ONCE = 20
 """Requests of publishers that one transaction answers."""
 
-ERASE_METHOD = "erase"
+ERASE_METHOD = "erase_alerts"
 """Operation in the audit log."""
 
 HoldsOnAlert = Callable[[Connection, str, str], str]
@@ -57,7 +57,7 @@ class AlertEraser:
     directory: Callable[[], Directory]
     holds: HoldsOnAlert
 
-    def require_erasable(self, tx: Transaction, row: AlertRow) -> None:
+    def require_erasable(self, conn: Connection, row: AlertRow) -> None:
         """Requires that a copy has ended and that the partner has every own step of it.
 
         Raises:
@@ -68,8 +68,8 @@ class AlertEraser:
             raise IllegalTransitionError(
                 f"{named} to {row.key.recipient} is {row.life.status.value}; it is erased once it has ended"
             )
-        for feed_id, index in events.newest_entries(tx.conn, row.key):
-            feed = feeds.get_by_id(tx.conn, feed_id)
+        for feed_id, index in events.newest_entries(conn, row.key):
+            feed = feeds.get_by_id(conn, feed_id)
             if feed.direction == "out" and index >= feed.receipted_size:
                 raise IllegalTransitionError(f"{row.partner} has no receipt yet for the last step of {named}")
 
@@ -116,7 +116,7 @@ class AlertEraser:
                 by_feed.setdefault(origin, []).append(step.idx)
         count = sum(map(len, by_feed.values()))
         if count > MOST_ENTRIES:
-            raise TooLargeError(f"the alert has {count} steps; at most {MOST_ENTRIES} can be erased together")
+            raise TooLargeError(f"the alert has more than {MOST_ENTRIES} steps, which can't be erased together")
         for origin, indexes in sorted(by_feed.items()):
             erased.entries.add(origin=origin, indexes=sorted(indexes))
         return *self.append(tx, row, event), count
@@ -152,7 +152,7 @@ class EraseAlertCommand(IdempotentCommand[alert_service_pb2.EraseAlertResponse])
             raise NotFoundError(f"there is no alert {publisher}/{alert_id} here")
         self.eraser.require_released(tx, publisher, alert_id)
         for row in rows:
-            self.eraser.require_erasable(tx, row)
+            self.eraser.require_erasable(tx.conn, row)
         response = alert_service_pb2.EraseAlertResponse()
         for row in rows:
             partner = row.partner
@@ -200,19 +200,11 @@ class AnswerErasuresCommand:
                 event.erasure_refused.reason = refusal
                 self.eraser.append(tx, row, event)
                 return True
-            self.eraser.require_erasable(tx, row)
+            self.eraser.require_erasable(tx.conn, row)
             self.eraser.erase(tx, row, actor="gateway", rule=PARTNER_REQUEST, legal_basis=legal_basis, asks=False)
         except GatewayError:
             return False  # e.g. a feed that waits for a partner: asked again at the next look
-        entry = AuditEntry(
-            time_ms=tx.now_ms,
-            principal=f"gateway/{tx.own_node}",
-            method=ERASE_METHOD,
-            result=AuditResult.ALLOW,
-            detail=f"{key.publisher} asked for it; legal basis: {legal_basis}",
-            subject_ids=(f"{key.publisher}/{key.alert_id}",),
-        )
-        audit.append(tx.conn, [entry])
+        record_erasures(tx, f"{key.publisher} asked for it; legal basis: {legal_basis}", [key.alert_id])
         return True
 
     def _refusal(self, tx: Transaction, row: AlertRow) -> alert_pb2.ErasureRefusal.ValueType:
@@ -222,3 +214,16 @@ class AnswerErasuresCommand:
         if self.eraser.holds(tx.conn, key.publisher, key.alert_id):
             return alert_pb2.ERASURE_REFUSAL_LEGAL_HOLD
         return alert_pb2.ERASURE_REFUSAL_UNSPECIFIED
+
+
+def record_erasures(tx: Transaction, detail: str, alert_ids: Sequence[str]) -> None:
+    """Records erasures by the gateway itself in the audit log."""
+    entry = AuditEntry(
+        time_ms=tx.now_ms,
+        principal=f"gateway/{tx.own_node}",
+        method=ERASE_METHOD,
+        result=AuditResult.ALLOW,
+        detail=detail,
+        subject_ids=tuple(alert_ids),
+    )
+    audit.append(tx.conn, [entry])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, delete, exists, insert, select, update
+from sqlalchemy import Connection, and_, delete, exists, func, insert, select, update
 
 from gateway.alerts.codec import AlertKey
 from gateway.alerts.tables.schema import alert_erasures, alert_events, alert_evidence, alerts, erased_entries
@@ -69,6 +69,25 @@ def asked_of(conn: Connection, node: str, limit: int) -> list[ErasureRow]:
     there = and_(alerts.c.alert_id == c.alert_id, alerts.c.publisher == c.publisher, alerts.c.recipient == c.recipient)
     query = select(alert_erasures).where(c.recipient == node, c.node == c.publisher, c.asks, exists().where(there))
     return [ErasureRow(*row) for row in conn.execute(query.order_by(c.position).limit(limit))]
+
+
+def ended_before(
+    conn: Connection, priority: str, before_ms: int, *, after: str, limit: int
+) -> list[tuple[str, str, int]]:
+    """Publisher, id and time of the last step of alerts with ended copies whose last step was before a time, by id."""
+    c, steps = alerts.c, alert_events.c
+    same = and_(steps.alert_id == c.alert_id, steps.publisher == c.publisher)
+    ended = func.max(steps.committed_at)
+    query = (
+        select(c.publisher, c.alert_id, ended)
+        .join(alert_events, same)
+        .where(c.open_until == 0, c.priority == priority, c.published_at < before_ms, c.alert_id > after)
+        .group_by(c.publisher, c.alert_id)
+        .having(ended < before_ms)
+        .order_by(c.alert_id, c.publisher)
+        .limit(limit)
+    )
+    return [(row[0], row[1], row[2]) for row in conn.execute(query)]
 
 
 def note_entries(conn: Connection, feed_id: int, indexes: Iterable[int], *, position: int) -> None:

@@ -1,4 +1,4 @@
-"""`gateway alert erase|erased`: erases alerts that have ended, and lists what was erased, here and at partners."""
+"""`gateway alert erase|erased|retention`: erases alerts that have ended, and lists what was and will be erased."""
 
 from __future__ import annotations
 
@@ -88,6 +88,36 @@ def erased(
     )
     if more:
         output.note(_("There are more than these {limit}; --limit 0 shows all.", limit=limit))
+
+
+@reports_errors
+@connected
+def retention(
+    target: Target,
+    *,
+    days: Annotated[int, typer.Option(help=_("What is due within so many days."), min=0)] = 30,
+    as_json: JsonOption = False,
+) -> None:
+    """Rehearse: list what the settings' retention of alerts will erase, and what stays all the same. Erases nothing.
+
+    Role: supervisor, auditor, operator.
+
+    \b
+    Example:
+      gateway alert retention --days 14
+
+    \b
+    Exit codes: 0 done, 1 refused or unreachable.
+    """
+    rehearsed = target.run(lambda client: client.rehearse_retention(days=days))
+    output = Output(as_json)
+    rows = [
+        (f"{due.alert.publisher}/{due.alert.alert_id}", shown_time(due, "due_at"), due.rule, due.kept or None)
+        for due in rehearsed.alerts
+    ]
+    output.table(_("Due"), marked("Alert", "Due", "Rule", "Stays because"), rows, data=as_dict(rehearsed))
+    if rehearsed.has_more:
+        output.note(_("There are more."))
 
 
 def _cells(erasure: AlertErasure) -> tuple[object, ...]:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from gateway import __version__
+from gateway.alerts.commands.alert_retention import AlertRetention, RetentionRehearsal
 from gateway.alerts.commands.erasing import AlertEraser
 from gateway.alerts.commands.preview import Previews
 from gateway.alerts.commands.publishing import Publisher
@@ -74,6 +75,7 @@ from gateway.node.upkeep import (
     apply_held,
     close_epochs,
     follow_members,
+    purge_alerts,
     sign_audit_heads,
     sign_last_audit_head,
 )
@@ -166,6 +168,7 @@ class Node:
             own_files=files.own_of,
         )
         self._eraser = AlertEraser(self._publisher, directory, holds_on_alert)
+        self._retention = AlertRetention(settings.retention.alerts, settings.retention.legal_basis)
         receipts = signatures.labels("receipts").inc
         cosigner = partial(self._signing_keys.counted_receipts, receipts, seconds)
         self._receiver = Receiver(
@@ -270,6 +273,10 @@ class Node:
         self._tasks.append(self._roles.run("maintenance", self._exchange.maintenance.run))
         self._tasks.append(self._roles.run("held entries", lambda: apply_held(held)))
         self._tasks.append(self._roles.run("erasures", lambda: answer_erasures(self._writer, self._eraser)))
+        if self._retention.days:
+            clocks = self.alarms.partner_clocks
+            purge = partial(purge_alerts, self._writer, self._eraser, self._retention, latest_ms=clocks.latest_ms)
+            self._tasks.append(self._roles.run("alert retention", purge))
         self._tasks.append(self._roles.run("audit heads", lambda: sign_audit_heads(self._audit_signer)))
         self._tasks += self.telemetry.tasks(
             database=self.database,
@@ -483,6 +490,7 @@ class Node:
             ),
             queries=alerts,
             eraser=self._eraser,
+            rehearsal=RetentionRehearsal(self.database, self._eraser, self._retention, clock=self._clock),
             writer=self._writer,
             notifier=self._notifier,
             own_feeds=OwnFeeds(self.database, ALERT_CHANNELS),
