@@ -326,7 +326,7 @@ async def purge_alerts(
     while True:
         latest = latest_ms()
         try:
-            while latest is not None and await writer.run(PurgeAlertsCommand(eraser, retention, latest)):
+            while latest is not None and await writer.run(PurgeAlertsCommand(eraser, retention, latest)) > 0:
                 pass
         except GatewayError as error:
             log.warning("the retention of alerts waits: %s", error.message)

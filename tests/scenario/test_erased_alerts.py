@@ -12,8 +12,10 @@ import pytest
 
 from gateway.client import AlertReference, GatewayClient
 from gateway.errors import AlertHeldError, ErasedError, IllegalTransitionError, NotFoundError, PermissionDeniedError
+from gateway.node.assembly.node import system_clock_ms
 from gateway.node.maintenance import maintenance
 from gateway.v1 import alert_pb2, casework_service_pb2, history_pb2, party_pb2
+from gateway.v1.alert_service_pb2 import ListErasuresResponse
 from tests.support.command_line import Cli
 from tests.support.federation import Federation, alert, eventually, origin, with_logs
 from tests.support.files import KEPT, about, picture, written
@@ -275,3 +277,49 @@ def test_what_a_partner_gives_back_after_a_lost_disk_is_erased_again(nodes: Fede
 
     nodes.run(recovered())
     eventually_gone(nodes["cn"].data / "gateway.sqlite3")
+
+
+@pytest.fixture
+def keeping(tmp_path: Path) -> Iterator[Federation]:
+    retention = f'[retention]\nalerts = {{ C = 10 }}\nlegal_basis = "{LAW}"\n'
+    for made in with_logs(tmp_path, settings_of=lambda node: SETTINGS + (retention if node == "cn" else "")):
+        _agree(made)
+        made.start("cn", "hk")
+        yield made
+
+
+def test_retention_says_what_it_will_take_and_takes_it_by_itself(keeping: Federation, tmp_path: Path) -> None:
+    this = keeping.run(whole_life(keeping, tmp_path))
+    cn = Cli(keeping, "cn")
+    assert cn.json("auditor", "alert", "retention", "--days", "9")["alerts"] == []
+    (due,) = cn.json("auditor", "alert", "retention", "--days", "11")["alerts"]
+    assert (due["alert"]["alert_id"], due["rule"]) == (this.alert_id, "retention.alerts.c")
+    for node in CN_HK:
+        keeping[node].stop()
+    later = lambda: system_clock_ms() + 11 * 24 * 3600 * 1000  # noqa: E731
+
+    async def ten_days_later() -> None:
+        async with (
+            keeping.inside("cn", clock=later),
+            keeping.inside("hk", clock=later),
+            keeping.client("cn", "auditor") as at_cn,
+            keeping.client("hk", "auditor") as at_hk,
+        ):
+            for client in (at_cn, at_hk):
+                await eventually(lambda client=client: is_erased(client, this), what="the end")  # type: ignore[misc]
+            page = await eventually(lambda: said(at_cn, this, 2), what="the confirmation")
+            assert [(each.node, each.rule) for each in page.erasures] == [
+                ("hk", "partner_request"),
+                ("cn", "retention.alerts.c"),
+            ]
+            (told,) = [one async for one in at_cn.evidence.audit_events() if one.method == "erase_alerts"]
+            assert told.details["detail"] == f"rule retention.alerts.c; legal basis: {LAW}"
+
+    keeping.run(ten_days_later())
+    for node in CN_HK:
+        assert words_in(keeping[node].data / "gateway.sqlite3") == {}
+
+
+async def said(client: GatewayClient, this: AlertReference, count: int) -> ListErasuresResponse | None:
+    page = await client.erasures_page(alert=this)
+    return page if len(page.erasures) == count else None

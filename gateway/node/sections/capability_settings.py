@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
@@ -19,7 +19,7 @@ class CaseworkSettings(Section):
 class RetentionSettings(Section):
     """What is erased by itself, and when."""
 
-    alerts: dict[Literal["A", "B", "C"], int] = Field(
+    alerts: dict[str, int] = Field(
         default_factory=dict,
         description="Days after its last step for which an alert that has ended is kept, by priority; others stay.",
     )
@@ -31,6 +31,8 @@ class RetentionSettings(Section):
     def _check(self) -> Self:
         if self.alerts and not self.legal_basis.strip():
             raise ValueError("retention.legal_basis: say under which law alerts are erased")
+        if not self.alerts.keys() <= {"A", "B", "C"}:
+            raise ValueError("retention.alerts: priorities are A, B and C")
         if min(self.alerts.values(), default=1) < 1:
             raise ValueError("retention.alerts: an alert is kept for at least one day")
         return self
