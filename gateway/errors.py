@@ -232,6 +232,14 @@ class FileHeldError(GatewayError):
     way_out = "Erase it when the hold has ended: `gateway history hold list` shows it, its case, and who placed it."
 
 
+class AlertHeldError(GatewayError):
+    """A legal hold keeps an alert, which isn't erased meanwhile."""
+
+    reason = "ALERT_HELD"
+    kind = Kind.FAILED_PRECONDITION
+    way_out = "Erase it when the hold has ended: `gateway history hold list` shows it, its case, and who placed it."
+
+
 class FileDamagedError(VerificationError):
     """The bytes of a stored file are gone, or aren't those of its digest."""
 

@@ -368,6 +368,9 @@ SHAPES: Mapping[str, Schema] = {
     "alert withdraw-finding": joined(alert_service_pb2.WithdrawFindingResponse, alert=TEXT),
     "alert close": joined(alert_service_pb2.CloseAlertResponse, alert=TEXT),
     "alert withdraw": joined(alert_service_pb2.WithdrawAlertResponse, alert=TEXT),
+    "alert erase": joined(alert_service_pb2.EraseAlertResponse, alert=TEXT),
+    "alert retention": message(alert_service_pb2.RehearseRetentionResponse),
+    "alert erased": listing(alert_service_pb2.AlertErasure),
     "alert publication-sheet": message(figure_service_pb2.GetPublicationSheetResponse),
     "alert amend": joined(alert_service_pb2.AmendAlertResponse, alert=TEXT),
     "licence import": either(

@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError
 from gateway.alerts.rules.deadlines import Deadlines, DeadlineState
 from gateway.alerts.rules.life import Action, AlertLife, AlertStatus, Side, Step
 from gateway.contract.identification.identifiers import alert_doubts
-from gateway.contract.ids import FeedOrigin
+from gateway.contract.ids import ALERT_CHANNELS, FeedOrigin
 from gateway.contract.messages import to_ms, to_timestamp
 from gateway.errors import MalformedError
 from gateway.feed.service.delivery import Delivery, DeliveryState
@@ -85,7 +85,10 @@ _ACTIONS = {
 }
 """Event name in the contract's oneof to the model's action."""
 
-KINDS = (*_ACTIONS, "disposition")
+ERASURES = ("erased", "erasure_refused")
+"""Events of a copy's erasure, which isn't a step of its life."""
+
+KINDS = (*_ACTIONS, *ERASURES, "disposition")
 """Known events, by name in the contract's oneof."""
 
 _WHOLE_ALERT = (Action.PUBLISH, Action.AMEND)
@@ -142,6 +145,8 @@ def step_of(event: alert_pb2.AlertEvent, origin: FeedOrigin) -> AlertStep:
         MalformedError: another publisher's or recipient's name, or a step on a third party's alert.
     """
     name = event.WhichOneof("event") or ""
+    if name in ERASURES:
+        raise MalformedError("an erasure isn't a step of an alert")
     action = _ACTIONS[name]
     body = getattr(event, name)
     valid_until, reply_by, informs = None, None, False
@@ -184,9 +189,34 @@ def reply_by_of(content: alert_pb2.AlertContent) -> int | None:
     return to_ms(content.reply_by) if content.HasField("reply_by") else None
 
 
+def erased_key(event: alert_pb2.AlertEvent, origin: FeedOrigin) -> AlertKey:
+    """The copy that an event of ERASURES concerns.
+
+    Raises:
+        MalformedError: a third party's alert, a feed of others, or a refusal by the publisher.
+    """
+    kind = str(event.WhichOneof("event"))
+    body = getattr(event, kind)
+    publisher, alert_id = body.alert.publisher, body.alert.alert_id
+    both = {origin.publisher, origin.recipient}
+    if publisher not in both:
+        raise MalformedError(f"an alert of {publisher!r} doesn't belong in {origin}")
+    if kind == "erasure_refused":
+        if publisher == origin.publisher:
+            raise MalformedError("a publisher can't refuse to erase its own alert")
+    else:
+        for named in body.entries:
+            other = FeedOrigin.parse(named.origin)
+            same = other.federation == origin.federation and other.channel in ALERT_CHANNELS
+            if not same or {other.publisher, other.recipient} != both:
+                raise MalformedError(f"an erasure in {origin} can't name entries of {other}")
+    recipient = origin.recipient if publisher == origin.publisher else origin.publisher
+    return AlertKey(publisher, alert_id, recipient)
+
+
 def key_of(event: alert_pb2.AlertEvent, origin: FeedOrigin) -> AlertKey:
     """The copy that an event concerns; raises as `step_of` does."""
-    return step_of(event, origin).key
+    return erased_key(event, origin) if event.WhichOneof("event") in ERASURES else step_of(event, origin).key
 
 
 def without_text(event: alert_pb2.AlertEvent) -> alert_pb2.AlertEvent:

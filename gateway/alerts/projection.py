@@ -1,8 +1,8 @@
-"""Projects alerts feeds: each recipient's copy, and its steps."""
+"""Projects alerts feeds: each recipient's copy, its steps, and its erasure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import cast
 
@@ -14,10 +14,11 @@ from gateway.alerts.codec import AlertKey, AlertStep
 from gateway.alerts.rules.findings import CHANGES, require_changeable
 from gateway.alerts.rules.life import ENDING, AlertLife, advance
 from gateway.alerts.tables import copies as alerts
-from gateway.alerts.tables import events
+from gateway.alerts.tables import erasures, events
 from gateway.alerts.tables.copies import AlertRow
+from gateway.alerts.tables.erasures import ErasureRow
 from gateway.alerts.tables.events import AlertEventRow, MentionRow
-from gateway.alerts.tables.schema import alert_events, alert_evidence
+from gateway.alerts.tables.schema import alert_erasures, alert_events, alert_evidence, erased_entries
 from gateway.alerts.tables.schema import alerts as alerts_table
 from gateway.contract.findings import FindingPlace, FindingStep, step_evidence
 from gateway.contract.ids import ALERT_CHANNELS, FeedOrigin
@@ -42,6 +43,27 @@ ALERT_ENTRIES = tuple(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class ErasedAlert:
+    """An alert of which this node has erased a copy; of its last copy, if `is_last`.
+
+    Attributes:
+        positions: of the copy's steps in the local log.
+        events: the copy's steps, as far as their payloads were there.
+    """
+
+    publisher: str
+    alert_id: str
+    positions: Sequence[int]
+    events: Sequence[alert_pb2.AlertEvent]
+    is_last: bool
+    at_ms: int
+
+
+ForgetAlert = Callable[[Connection, ErasedAlert], None]
+"""Removes what other capabilities have made of an alert, in the transaction that erases it."""
+
+
 @dataclass(slots=True)
 class _Page:
     """Gathers a page's writes, so that they are few and sorted."""
@@ -57,6 +79,15 @@ class _Page:
     def row(self, key: AlertKey) -> AlertRow | None:
         return self.changed.get(key) or self.new.get(key) or self.known.get(key)
 
+    def forget(self, key: AlertKey) -> list[int]:
+        """Drops a copy that was erased; returns the positions of its steps."""
+        for rows in (self.known, self.new, self.changed, self.findings):
+            rows.pop(key, None)
+        gone = [event.position for event in self.events if event.key == key]
+        self.events = [event for event in self.events if event.key != key]
+        self.mentions = [mention for mention in self.mentions if mention.key != key]
+        return gone
+
     def put(self, row: AlertRow, *, is_new: bool) -> None:
         if is_new or row.key in self.new:
             self.new[row.key] = row
@@ -68,10 +99,11 @@ class AlertProjection(Projection):
     """Copies and steps of alerts."""
 
     formats = ALERT_ENTRIES
-    tables = (alert_evidence, alert_events, alerts_table)
+    tables = (alert_evidence, alert_events, alerts_table, alert_erasures, erased_entries)
 
-    def __init__(self, agreements: Agreements) -> None:
+    def __init__(self, agreements: Agreements, *, forget: ForgetAlert) -> None:
         self._agreements = agreements
+        self._forget = forget
         self._page = _Page()
 
     def begin(self, tx: Transaction, entries: Sequence[LoggedEntry]) -> None:
@@ -79,7 +111,7 @@ class AlertProjection(Projection):
         page = self._page = _Page()
         for entry in entries:
             event = cast("alert_pb2.AlertEvent", entry.event)
-            if wire.disposition_of(event) is None:
+            if wire.disposition_of(event) is None and event.WhichOneof("event") not in wire.ERASURES:
                 try:
                     page.steps[entry.position] = wire.step_of(event, entry.feed.origin)
                 except GatewayError:
@@ -94,6 +126,9 @@ class AlertProjection(Projection):
             AgreementForbidsError, InvalidRequestError: the agreement forbids it.
         """
         page, event = self._page, cast("alert_pb2.AlertEvent", entry.event)
+        if event.WhichOneof("event") in wire.ERASURES:
+            self._apply_erasure(tx, entry, event)
+            return
         read = page.steps.get(entry.position) or wire.step_of(event, entry.feed.origin)
         row = page.row(read.key)
         life = advance(row.life if row else None, read.step, recorded=True)
@@ -121,6 +156,57 @@ class AlertProjection(Projection):
             AlertEventRow(entry.position, read.key, entry.feed.id, entry.index, life.status, entry.committed_at)
         )
         page.mentions += _mentions(read.key, entry, event)
+
+    def _apply_erasure(self, tx: Transaction, entry: LoggedEntry, event: alert_pb2.AlertEvent) -> None:
+        """Notes what a node says of erasing a copy; what this node says, it does.
+
+        So a database that is restored or fetched back from a partner loses again what it had lost, at the same entry.
+        """
+        key = wire.erased_key(event, entry.feed.origin)
+        body = event.erased
+        row = ErasureRow(
+            *(entry.position, key.alert_id, key.publisher, key.recipient, entry.feed.origin.publisher),
+            *(entry.feed.id, entry.index, to_ms(event.occurred_at)),
+        )
+        if event.WhichOneof("event") == "erasure_refused":
+            erasures.add(tx.conn, row._replace(refusal=int(event.erasure_refused.reason)))
+            return
+        for named in body.entries:
+            feed = feeds.find(tx.conn, FeedOrigin.parse(named.origin))
+            if feed is not None:
+                there = [index for index in named.indexes if index < feed.size]
+                erasures.note_entries(tx.conn, feed.id, there, position=entry.position)
+        count = sum(len(named.indexes) for named in body.entries)
+        erasures.add(
+            tx.conn,
+            row._replace(rule=body.rule, legal_basis=body.legal_basis, erased=count, asks=body.asks),
+        )
+        if entry.feed.direction == "out":
+            self._erase(tx, key, body)
+        tx.topics.add(ALERT_CHANGES)
+
+    def _erase(self, tx: Transaction, key: AlertKey, body: alert_pb2.AlertErased) -> None:
+        """Erases this node's copy: entries of this alert alone, and all that was made of them."""
+        found: list[alert_pb2.AlertEvent] = []
+        for named in body.entries:
+            origin = FeedOrigin.parse(named.origin)
+            feed = feeds.find(tx.conn, origin)
+            read = [] if feed is None else erasures.payloads(tx.conn, feed.id, named.indexes)
+            events_read = [(index, wire.parse_event(payload)) for index, payload in read]
+            own = [(index, event) for index, event in events_read if _is_of(event, origin, key)]
+            if feed is not None:
+                erasures.erase(tx.conn, feed.id, [index for index, _ in own])
+            found += [event for _, event in own]
+        positions = [*self._page.forget(key), *erasures.positions(tx.conn, key)]
+        erasures.forget_copy(tx.conn, key)
+        others = {other.key for other in alerts.copies(tx.conn, key.publisher, key.alert_id)}
+        others |= {
+            other for other in self._page.new if (other.publisher, other.alert_id) == (key.publisher, key.alert_id)
+        }
+        self._forget(
+            tx.conn,
+            ErasedAlert(key.publisher, key.alert_id, positions, found, is_last=not others, at_ms=tx.now_ms),
+        )
 
     def _shown_finding(
         self, conn: Connection, entry: LoggedEntry, key: AlertKey, event: alert_pb2.AlertEvent
@@ -165,6 +251,13 @@ class AlertProjection(Projection):
 
     def has_applied(self, conn: Connection, feed_id: int, index: int) -> bool:
         return events.exists(conn, feed_id, index)
+
+
+def _is_of(event: alert_pb2.AlertEvent, origin: FeedOrigin, key: AlertKey) -> bool:
+    try:
+        return wire.disposition_of(event) is None and wire.key_of(event, origin) == key
+    except GatewayError:
+        return False
 
 
 def _mentions(key: AlertKey, entry: LoggedEntry, event: alert_pb2.AlertEvent) -> list[MentionRow]:

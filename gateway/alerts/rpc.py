@@ -10,6 +10,8 @@ from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 import grpc.aio
 from google.protobuf.message import Message
 
+from gateway.alerts.commands.alert_retention import RetentionRehearsal
+from gateway.alerts.commands.erasing import AlertEraser, EraseAlertCommand
 from gateway.alerts.commands.placing import PublishCommand, PublishResult
 from gateway.alerts.commands.preview import Previews
 from gateway.alerts.commands.publishing import PreparedAlert, Publisher
@@ -64,6 +66,8 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         publisher: Publisher,
         previews: Previews,
         queries: AlertQueries,
+        eraser: AlertEraser,
+        rehearsal: RetentionRehearsal,
         writer: WriterClient,
         notifier: ChangeNotifier,
         own_feeds: OwnFeeds,
@@ -80,6 +84,8 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
         self._previews = previews
         self._steps = StepRequests(node=node, new_id=publisher.new_id, who_asked=queries.who_asked)
         self._queries = queries
+        self._eraser = eraser
+        self._rehearsal = rehearsal
         self._writer = writer
         self._notifier = notifier
         self._own_feeds = own_feeds
@@ -225,6 +231,31 @@ class AlertServicer(alert_service_pb2_grpc.AlertServiceServicer):
     ) -> alert_service_pb2.WithdrawFindingResponse:
         validate(request)
         return await self._take(self._steps.withdraw_finding(request))
+
+    async def EraseAlert(
+        self, request: alert_service_pb2.EraseAlertRequest, context: Context
+    ) -> alert_service_pb2.EraseAlertResponse:
+        validate(request)
+        call = current_call()
+        call.record(
+            subject_ids=[request.alert.alert_id],
+            detail=f"legal basis: {request.legal_basis}",
+        )
+        return await self._writer.run(
+            EraseAlertCommand(request, principal=call.principal.id, actor=call.principal.actor, eraser=self._eraser)
+        )
+
+    async def ListErasures(
+        self, request: alert_service_pb2.ListErasuresRequest, context: Context
+    ) -> alert_service_pb2.ListErasuresResponse:
+        validate(request)
+        return await asyncio.to_thread(self._queries.erasures, request)
+
+    async def RehearseRetention(
+        self, request: alert_service_pb2.RehearseRetentionRequest, context: Context
+    ) -> alert_service_pb2.RehearseRetentionResponse:
+        validate(request)
+        return await asyncio.to_thread(self._rehearsal.within, request.days)
 
     async def GetAlert(
         self, request: alert_service_pb2.GetAlertRequest, context: Context

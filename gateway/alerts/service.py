@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from sqlalchemy import ColumnElement, Connection, or_
 
@@ -12,11 +12,13 @@ from gateway.alerts import codec as wire
 from gateway.alerts.rules.deadlines import Deadlines, DeadlineState, deadline_state, deadlines
 from gateway.alerts.rules.life import AlertStatus, Question, Side
 from gateway.alerts.tables import copies as alerts
-from gateway.alerts.tables import due_conditions, events
+from gateway.alerts.tables import due_conditions, erasures, events
 from gateway.alerts.tables.copies import AlertRow
 from gateway.alerts.tables.due_conditions import NO_DEADLINE, SortValues, deadline_columns, deadline_values
+from gateway.alerts.tables.erasures import ErasureRow
 from gateway.alerts.tables.events import AlertEventRow
 from gateway.alerts.tables.schema import alerts as alerts_table
+from gateway.contract.enum_words import word_of
 from gateway.contract.filters import (
     EQUAL,
     MOMENTS,
@@ -34,9 +36,9 @@ from gateway.contract.filters import (
     unix_ms,
 )
 from gateway.contract.ids import FeedOrigin
-from gateway.contract.messages import page_of, to_timestamp
+from gateway.contract.messages import clipped_moment, page_of, to_timestamp
 from gateway.db.database import Database
-from gateway.errors import NotFoundError
+from gateway.errors import ErasedError, NotFoundError
 from gateway.feed.service.delivery import Deliveries, SentSize
 from gateway.feed.service.writing.transaction import Clock
 from gateway.feed.tables import journal
@@ -120,10 +122,13 @@ class AlertQueries:
 
         Raises:
             NotFoundError: this node doesn't have it.
+            ErasedError: it was erased here; says when, under which rule, and what partners say of their copies.
         """
         with self._database.read() as conn:
             rows = alerts.copies(conn, publisher, alert_id)
             payload = alerts.current_payload(conn, publisher, alert_id)
+            if not rows:
+                require_not_erased(conn, publisher, alert_id)
             if not rows or payload is None:
                 raise NotFoundError(f"there is no alert {publisher}/{alert_id} here{_unprojected_text(conn)}")
             deliveries = Deliveries(conn, self._sent_size)
@@ -174,6 +179,24 @@ class AlertQueries:
             response.next_page_token = encode_page_token(last, listed)
         return response
 
+    def erasures(self, request: alert_service_pb2.ListErasuresRequest) -> alert_service_pb2.ListErasuresResponse:
+        """A page of what nodes have said of erasing alerts, newest first.
+
+        Raises:
+            InvalidRequestError: malformed page token.
+        """
+        listed = f"erasures of {request.alert.publisher}/{request.alert.alert_id}"
+        token = decode_page_token(request.page_token, listed, 1)
+        before = events.LAST_POSITION if token is None else token_number(token[0], range(events.LAST_POSITION))
+        alert = (request.alert.publisher, request.alert.alert_id) if request.HasField("alert") else None
+        limit = page_size(request.page_size)
+        with self._database.read() as conn:
+            rows = erasures.newest(conn, before=before, limit=limit + 1, alert=alert)
+        response = alert_service_pb2.ListErasuresResponse(erasures=[_erasure(*row) for row in rows[:limit]])
+        if len(rows) > limit:
+            response.next_page_token = encode_page_token((str(rows[limit - 1][0].position),), listed)
+        return response
+
     def head(self) -> int:
         """Position of the newest committed entry."""
         with self._database.read() as conn:
@@ -201,6 +224,45 @@ class AlertQueries:
             name_own_actors(conn, page.messages)
         response = alert_service_pb2.WatchAlertsResponse(changes=page.messages, position=epoch | reached)
         return response, page.last is not None
+
+
+def require_not_erased(conn: Connection, publisher: str, alert_id: str) -> None:
+    """Raises ErasedError for an alert that isn't here any more because it was erased."""
+    said = [row for row, _ in erasures.newest(conn, before=events.LAST_POSITION, limit=50, alert=(publisher, alert_id))]
+    if not any(row.rule for row in said):
+        return
+    raise ErasedError(
+        f"alert {publisher}/{alert_id}: " + "; ".join(_said(row) for row in reversed(said)),
+        metadata={"alert_id": alert_id, "publisher": publisher},
+        way_out="`gateway alert erased` lists erasures with the signed entries that say so.",
+    )
+
+
+def _said(row: ErasureRow) -> str:
+    at = f"{clipped_moment(row.said_at):%Y-%m-%d %H:%M} UTC"
+    if row.rule:
+        return f"erased at {row.node} on {at} under rule {row.rule}, legal basis {row.legal_basis}"
+    why = word_of(alert_pb2.ErasureRefusal, _refusal(row)).replace("_", " ")
+    return f"kept at {row.node} on {at}: {why}"
+
+
+def _refusal(row: ErasureRow) -> alert_pb2.ErasureRefusal.ValueType:
+    return cast("alert_pb2.ErasureRefusal.ValueType", row.refusal)
+
+
+def _erasure(row: ErasureRow, origin: str) -> alert_service_pb2.AlertErasure:
+    return alert_service_pb2.AlertErasure(
+        alert=alert_pb2.AlertReference(publisher=row.publisher, alert_id=row.alert_id),
+        recipient=row.recipient,
+        node=row.node,
+        at=to_timestamp(row.said_at),
+        entry=alert_service_pb2.EntryReference(origin=origin, index=row.idx),
+        rule=row.rule,
+        legal_basis=row.legal_basis,
+        erased=row.erased,
+        asks=row.asks,
+        refusal=_refusal(row),
+    )
 
 
 def name_own_actors(conn: Connection, changes: Iterable[alert_service_pb2.AlertChange]) -> None:

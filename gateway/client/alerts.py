@@ -335,6 +335,30 @@ class GatewayClient:
         method = self._connection.stubs.alerts.CloseAlert
         return await self._connection.unary(method, request, service.CloseAlertResponse)
 
+    async def erase_alert(
+        self, alert: AlertReference, *, legal_basis: str, request_id: str | None = None
+    ) -> service.EraseAlertResponse:
+        """Erases this node's copy of an alert that has ended; it can't be taken back."""
+        request = service.EraseAlertRequest(
+            request_id=request_id or new_request_id(), alert=alert, legal_basis=legal_basis
+        )
+        method = self._connection.stubs.alerts.EraseAlert
+        return await self._connection.unary(method, request, service.EraseAlertResponse)
+
+    async def rehearse_retention(self, *, days: int = 0) -> service.RehearseRetentionResponse:
+        """Which alerts retention erases within so many days, and which stay all the same."""
+        method = self._connection.stubs.alerts.RehearseRetention
+        request = service.RehearseRetentionRequest(days=days)
+        return await self._connection.unary(method, request, service.RehearseRetentionResponse)
+
+    async def erasures_page(
+        self, *, alert: AlertReference | None = None, page_size: int = 0, page_token: str = ""
+    ) -> service.ListErasuresResponse:
+        """What nodes have said of erasing alerts, or one of them, newest first."""
+        request = service.ListErasuresRequest(alert=alert, page_size=page_size, page_token=page_token)
+        method = self._connection.stubs.alerts.ListErasures
+        return await self._connection.unary(method, request, service.ListErasuresResponse)
+
     async def get_alert(self, alert: AlertReference) -> service.GetAlertResponse:
         """An alert with its deliveries and history."""
         method = self._connection.stubs.alerts.GetAlert

@@ -58,6 +58,17 @@ _DAMAGE_IN_SQLITE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _DAMAGE_IN_POSTGRESQL = ("XX001", "XX002")  # data_corrupted, index_corrupted
 
 
+_ERASED = "erased"
+
+
+def note_erasure(conn: Connection) -> None:
+    """Has SQLite's log cut after the transaction: what was erased in it is in no file then.
+
+    PostgreSQL's vacuum and its log do that in their own time.
+    """
+    conn.info[_ERASED] = True
+
+
 class Database:
     """One database: reads in parallel, writes one transaction at a time, whichever process or replica writes.
 
@@ -129,6 +140,8 @@ class Database:
                 yield connection
                 if self._file is not None:
                     self._file.require_in_transaction()  # SQLite would commit into a file that has no name any more
+            if self._checkpoints is not None and connection.info.pop(_ERASED, False):
+                self._checkpoints.erased()
             if self._checkpoints is not None:
                 self._checkpoints.committed(connection.connection.dbapi_connection)
 
@@ -380,7 +393,13 @@ def _sqlite_connect(connection: sqlite3.Connection, _record: Any) -> None:
     connection.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
     _begin_wal(connection)
     # Checkpoints are WalCheckpoints'.
-    for pragma in ("synchronous=full", "foreign_keys=on", "cache_size=-32768", "wal_autocheckpoint=0"):
+    for pragma in (
+        "synchronous=full",
+        "foreign_keys=on",
+        "cache_size=-32768",
+        "wal_autocheckpoint=0",
+        "secure_delete=on",
+    ):
         connection.execute(f"PRAGMA {pragma}")
 
 

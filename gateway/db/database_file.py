@@ -119,6 +119,8 @@ The log begins anew only after a moment in which all of it is copied, and beside
 """
 
 _COPY = "PRAGMA wal_checkpoint(PASSIVE)"  # waits for nobody, and nobody waits for it
+_CUT = "PRAGMA wal_checkpoint(TRUNCATE)"  # commits wait meanwhile
+_CUT_WAIT = "PRAGMA busy_timeout=50"
 
 
 class WalCheckpoints:
@@ -133,6 +135,7 @@ class WalCheckpoints:
         self._due = threading.Event()
         self._closed = threading.Event()
         self._long = False
+        self._erased = False
         self._changes = (0, 0)  # of the last connection: which, and rows that it has changed
         self._thread: threading.Thread | None = None
 
@@ -151,6 +154,11 @@ class WalCheckpoints:
             self._long = True
         if self._long:
             self._copy(connection)
+
+    def erased(self) -> None:
+        """Has the log cut to nothing soon, since frames of it still have what was erased."""
+        self._erased = True
+        self._due.set()
 
     def close(self) -> None:
         """Ends the thread. SQLite copies what is left when the last connection is closed."""
@@ -180,9 +188,23 @@ class WalCheckpoints:
             try:
                 with closing(self._connect()) as connection:
                     self._copy(connection)
+                    if self._erased:
+                        self._cut(connection)
             except (GatewayError, sqlite3.Error, SQLAlchemyError) as error:  # also a pool without a free connection
                 log.debug("the write-ahead log waits: %s", error)
                 self._due.set()
+
+    def _cut(self, connection: Any) -> None:
+        """Cuts the log unless a reader is in the way for longer than 50 ms: then it is tried again."""
+        (before,) = connection.execute("PRAGMA busy_timeout").fetchone()
+        connection.execute(_CUT_WAIT)
+        try:
+            busy, _frames, _copied = connection.execute(_CUT).fetchone()
+        finally:
+            connection.execute(f"PRAGMA busy_timeout={before}")
+        self._erased = bool(busy)
+        if busy:
+            self._due.set()
 
     def _copy(self, connection: Any) -> None:
         try:

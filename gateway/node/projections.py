@@ -23,6 +23,7 @@ from gateway.history.projection.records import RecordProjection
 from gateway.licences.commands.register import LicenceSharing
 from gateway.licences.projection import LicenceProjection
 from gateway.link_analysis.projection import LinkProjection
+from gateway.node.forgetting import forget_alert
 from gateway.risk_profiles.commands.register import ProfileSharing
 from gateway.risk_profiles.projection import ProfileProjection
 from gateway.trust.rules.directory import Directory
@@ -37,7 +38,7 @@ def registry(*, federation: str, node: str, directory: Callable[[], Directory]) 
     """A node's projections."""
     return Registry(
         [
-            AlertProjection(Agreements(directory, recorded=True)),
+            AlertProjection(Agreements(directory, recorded=True), forget=forget_alert),
             ListProjection(
                 ListDistribution(federation=federation, node=node, directory=directory), directory=directory
             ),

@@ -25,6 +25,7 @@ from gateway.node.sections.capability_settings import (
     FigureSettings,
     LicenceSettings,
     LinkAnalysisSettings,
+    RetentionSettings,
     RiskProfileSettings,
 )
 from gateway.node.sections.key_settings import KeySettings, TokenSettings
@@ -258,6 +259,9 @@ class Settings(BaseSettings):
     history: HistorySettings = Field(default=HistorySettings(), description="How recorded shipments are kept.")
     casework: CaseworkSettings = Field(
         default=CaseworkSettings(), description="Whether and how persons deal with alerts here."
+    )
+    retention: RetentionSettings = Field(
+        default=RetentionSettings(), description="When alerts are erased by themselves; without it never."
     )
     figures: FigureSettings = Field(default=FigureSettings(), description="Whether and how alerts are counted.")
     risk_profiles: RiskProfileSettings = Field(

@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from gateway.alerts.commands.alert_retention import AlertRetention, PurgeAlertsCommand
+from gateway.alerts.commands.erasing import AlertEraser, AnswerErasuresCommand
 from gateway.alerts.commands.publishing import Publisher
 from gateway.alerts.commands.steps import ExpireCommand
 from gateway.alerts.tables import copies as alerts
@@ -63,6 +65,12 @@ FORGET_S = 600.0
 
 AUDIT_HEAD_S = 5.0
 """Seconds between looks for audit events under no signed head."""
+
+PURGE_S = 3600.0
+"""Seconds between two looks for alerts whose retention has ended."""
+
+ERASURES_S = 5.0
+"""Seconds between two looks for requests of publishers to erase their alerts."""
 
 HELD_RETRY_S = 10.0
 """Seconds before held entries are retried."""
@@ -299,6 +307,32 @@ async def apply_held(held: HeldEntries) -> None:
             log.exception("applying held entries failed; it is tried again")
         if not done:
             await asyncio.sleep(HELD_RETRY_S)
+
+
+async def answer_erasures(writer: WriterClient, eraser: AlertEraser) -> None:
+    """Erases partners' alerts whose publishers ask for it, or says why not."""
+    while True:
+        try:
+            await writer.run(AnswerErasuresCommand(eraser))
+        except GatewayError as error:
+            log.warning("erasures of alerts wait: %s", error.message)
+        await asyncio.sleep(ERASURES_S)
+
+
+async def purge_alerts(
+    writer: WriterClient, eraser: AlertEraser, retention: AlertRetention, *, latest_ms: Callable[[], int | None]
+) -> None:
+    """Erases alerts whose retention has ended; nothing before a partner has told its time."""
+    while True:
+        latest = latest_ms()
+        try:
+            while latest is not None and await writer.run(PurgeAlertsCommand(eraser, retention, latest)) > 0:
+                pass
+        except GatewayError as error:
+            log.warning("the retention of alerts waits: %s", error.message)
+        except Exception:
+            log.exception("the retention of alerts failed; it is tried again")
+        await asyncio.sleep(PURGE_S if latest is not None else ERASURES_S)
 
 
 async def sign_audit_heads(signer: AuditHeadSigner) -> None:

@@ -29,6 +29,7 @@ ERRORS: Final[Mapping[str, str]] = {
     "ERASED": N_("already erased"),
     "FILES_OFF": N_("files aren't kept here"),
     "FILE_NOT_READY": N_("the file isn't ready"),
+    "ALERT_HELD": N_("a legal hold keeps the alert"),
     "FILE_HELD": N_("a legal hold keeps the file"),
     "FILE_DAMAGED": N_("the file is damaged"),
     "FILE_REFUSED": N_("the file isn't taken"),

@@ -51,7 +51,12 @@ def test_a_version_is_said_alike_everywhere() -> None:
 def test_the_first_page_says_what_is_not_there() -> None:
     """Before its second heading, where a reader of two minutes still is."""
     first = text("README.md").partition("\n## ")[0]
-    for missing in ("Erasure of alerts", "ML-DSA keys in hardware", "Encryption at rest", "independent audit"):
+    for missing in (
+        "Erasure of list entries, hits and answers",
+        "ML-DSA keys in hardware",
+        "Encryption at rest",
+        "independent audit",
+    ):
         assert re.search(rf"^\* \*\*(An )?{missing}\.\*\*", first, flags=re.MULTILINE), missing
 
 

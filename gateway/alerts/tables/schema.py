@@ -99,3 +99,32 @@ alert_evidence = Table(
     Index(None, "alert_id"),
     sqlite_with_rowid=False,
 )
+
+alert_erasures = Table(  # what a node has said of erasing a copy; its newest word counts
+    "alert_erasures",
+    metadata,
+    Column("position", BigInteger, primary_key=True, autoincrement=False),  # of the entry that says so
+    Column("alert_id", String(36), nullable=False),
+    Column("publisher", String(32), nullable=False),
+    Column("recipient", String(32), nullable=False),
+    Column("node", String(32), nullable=False),  # whose feed has the entry
+    Column("feed_id", ForeignKey("feeds.id"), nullable=False),
+    Column("idx", BigInteger, nullable=False),
+    Column("said_at", BigInteger, nullable=False),
+    Column("rule", String(64), nullable=False),  # empty: it refuses
+    Column("legal_basis", Text, nullable=False),
+    Column("erased", Integer, nullable=False),  # entries
+    Column("asks", Boolean, nullable=False),
+    Column("refusal", Integer, nullable=False),  # ErasureRefusal
+    Index(None, "alert_id"),
+    sqlite_with_rowid=False,
+)
+
+erased_entries = Table(
+    "erased_entries",
+    metadata,
+    Column("feed_id", ForeignKey("feeds.id"), primary_key=True),
+    Column("idx", BigInteger, primary_key=True, autoincrement=False),
+    Column("position", BigInteger, nullable=False),  # of the first entry that says so
+    sqlite_with_rowid=False,
+)

@@ -1,4 +1,5 @@
-"""Decides which files a legal hold keeps: those that a held alert, or a finding or an answer on it, names.
+"""Decides which alerts a legal hold keeps, and which files: those that a held alert, or a finding or an answer on it,
+names.
 
 An alert is held where one of its revisions is of the hold's case, or where what they say of the subject matches the
 hold's criteria as a record would. As with records, a hold keeps too much rather than too little: time and procedure, of
@@ -48,17 +49,30 @@ class FileHolds:
         contents = [list(_revisions(conn, *alert)) for alert in sorted(alerts)]
         return [hold for hold, criteria in self.holds if any(_holds(hold, criteria, each) for each in contents)]
 
+    def on_alert(self, conn: Connection, publisher: str, alert_id: str) -> list[LegalHold]:
+        """Holds that keep an alert, newest first; it must be projected."""
+        contents = list(_revisions(conn, publisher, alert_id)) if self.holds else []
+        return [hold for hold, criteria in self.holds if _holds(hold, criteria, contents)]
+
     def require_released(self, conn: Connection, sha256: str) -> None:
         """Raises FileHeldError while a hold keeps a file."""
         found = self.on(conn, sha256)
         if not found:
             return
-        named = ", ".join(f"{hold.hold_id} (case {hold.case_reference})" for hold in found[:MOST_NAMED])
-        more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
         raise FileHeldError(
-            f"file {sha256} belongs to an alert that a legal hold keeps: {named}{more}",
+            f"file {sha256} belongs to an alert that a legal hold keeps: {_named(found)}",
             metadata={"sha256": sha256, "hold_id": found[0].hold_id},
         )
+
+
+def holds_on_alert(conn: Connection, publisher: str, alert_id: str) -> str:
+    """Names the holds that keep an alert; empty for none."""
+    return _named(FileHolds.read(conn).on_alert(conn, publisher, alert_id))
+
+
+def _named(found: list[LegalHold]) -> str:
+    named = ", ".join(f"{hold.hold_id} (case {hold.case_reference})" for hold in found[:MOST_NAMED])
+    return f"{named} and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else named
 
 
 def _holds(hold: LegalHold, criteria: HoldCriteria, revisions: list[alert_pb2.AlertContent]) -> bool:

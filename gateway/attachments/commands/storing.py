@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
+
+from sqlalchemy import Connection
 
 from gateway.alerts.tables import events
 from gateway.attachments.commands.fetching import fetch_event
@@ -171,6 +173,18 @@ class PurgeFilesCommand:
             audit.append(tx.conn, [event])
         last = rows[-1].sha256 if len(rows) == PURGE_BATCH else ""
         return FilePurgeResult([row.sha256 for row in due], len(ended) - len(due), last)
+
+
+def forget_alert(conn: Connection, publisher: str, alert_id: str, digests: Collection[str], *, at_ms: int) -> None:
+    """Marks files of an alert that was erased as erased, without their names, where no other alert names them.
+
+    The bytes are removed at the next look for leftovers.
+    """
+    fetches.forget_alert(conn, publisher, alert_id)
+    for sha256, row in files.find_all(conn, digests).items():
+        if row.state is not StoredState.ERASED and not events.alerts_naming(conn, sha256):
+            erased = _erased(row, at_ms, by="gateway", reason="the alert was erased")
+            files.put(conn, replace(erased, file_name="", description=""))
 
 
 def _erased(row: FileRow, now_ms: int, *, by: str, reason: str) -> FileRow:

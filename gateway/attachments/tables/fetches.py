@@ -102,3 +102,9 @@ def _fetch(row: Any) -> FetchRow:
     values = dict(zip(_COLUMNS, row, strict=True))
     values["state"] = FetchState(values["state"])
     return FetchRow(**values)
+
+
+def forget_alert(conn: Connection, publisher: str, alert_id: str) -> None:
+    """Removes what was asked for under an alert that was erased."""
+    c = file_fetches.c
+    conn.execute(delete(file_fetches).where(c.alert_id == alert_id, c.alert_publisher == publisher))

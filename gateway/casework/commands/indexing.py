@@ -40,6 +40,15 @@ class ListCommand:
         return True
 
 
+class MergeWordsCommand:
+    """Merges some of the search index, so that no word of an erased alert is left in it; whether there is more."""
+
+    weight = 1
+
+    def execute(self, tx: Transaction) -> bool:
+        return documents.has_erased_words(tx.conn) and documents.merge(tx.conn)
+
+
 @dataclass(frozen=True, slots=True)
 class IndexDocumentsCommand:
     """Writes a batch of the search index, likewise."""

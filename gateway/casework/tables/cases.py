@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import BindParameter, Connection, bindparam, delete, func, insert, select, update
 
 from gateway.casework.tables.schema import case_actions, case_assignments, case_notes, watch_marks
+from gateway.contract.ids import uuid_bytes
 from gateway.db.statements import Prepared, PreparedList, insert_rows
+from gateway.feed.tables import requests
 
 AlertId = tuple[str, str]
 """Publisher and alert id."""
@@ -147,7 +149,8 @@ def add_note(conn: Connection, row: NoteRow) -> None:
 
 
 def erase_note(conn: Connection, note_id: str, *, at_ms: int, by: str) -> None:
-    """Erases a note's text; that there was one stays."""
+    """Erases a note's text, also in the answer to its request; that there was one stays."""
+    requests.forget_ids(conn, [uuid_bytes(note_id)])  # a note has the id of its request, and is never made twice
     conn.execute(
         update(case_notes).where(case_notes.c.note_id == note_id).values(text="", erased_at=at_ms, erased_by=by)
     )
@@ -161,6 +164,16 @@ def erase_written_before(conn: Connection, before_ms: int, *, at_ms: int, limit:
     for note_id in ids:
         erase_note(conn, note_id, at_ms=at_ms, by="")
     return len(ids)
+
+
+def forget(conn: Connection, publisher: str, alert_id: str, *, at_ms: int) -> None:
+    """Erases the notes, the assignment and the marks of an alert that was erased; that there were notes stays."""
+    c = case_notes.c
+    of_alert = (c.alert_id == alert_id, c.publisher == publisher, c.erased_at == 0)
+    for note_id in list(conn.execute(select(c.note_id).where(*of_alert)).scalars()):
+        erase_note(conn, note_id, at_ms=at_ms, by="")
+    for table in (case_assignments, watch_marks):
+        conn.execute(delete(table).where(table.c.alert_id == alert_id, table.c.publisher == publisher))
 
 
 def add_action(conn: Connection, row: ActionRow) -> None:

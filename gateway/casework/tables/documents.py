@@ -26,6 +26,7 @@ from sqlalchemy import (
 
 from gateway.alerts.tables.schema import alert_events
 from gateway.casework.tables.schema import alert_documents
+from gateway.db.database import note_erasure
 from gateway.db.statements import PreparedList, insert_rows, run
 
 _VIRTUAL = "alert_words"
@@ -33,6 +34,11 @@ _MAKE = (
     f"CREATE VIRTUAL TABLE {_VIRTUAL} USING fts5(words, content='alert_documents', content_rowid='doc', "
     "detail='none', tokenize='unicode61 remove_diacritics 0')"
 )
+_SECURE_DELETE = f"INSERT INTO {_VIRTUAL} ({_VIRTUAL}, rank) VALUES ('secure-delete', ?)"
+_MERGED_PAGES = 200
+"""Pages that one merge writes: some 10 ms."""
+_LEAST_CHANGES = 2
+"""Rows that a merge changes which did something, by FTS5's documentation."""
 _values: BindParameter[Any] = bindparam("values", expanding=True)
 _FIRST = PreparedList(
     select(alert_events.c.alert_id, alert_events.c.publisher, func.min(alert_events.c.position))
@@ -129,6 +135,35 @@ def search(conn: Connection, query: WordQuery, limit: int) -> list[int]:
 def alerts_of(conn: Connection, docs: Iterable[int]) -> dict[int, tuple[str, str]]:
     """Publisher and alert id of documents."""
     return {row[0]: (row[2], row[1]) for row in _OF(conn, list(docs))}
+
+
+def forget(conn: Connection, publisher: str, alert_id: str) -> None:
+    """Removes the document of an alert that was erased. SQLite's index has its words in segments until `merge`."""
+    c = alert_documents.c
+    docs = list(conn.execute(select(c.doc).where(c.alert_id == alert_id, c.publisher == publisher)).scalars())
+    is_listed = conn.dialect.name == "sqlite" and _has_virtual(conn)
+    if docs and is_listed:
+        _UNLIST.execute(conn, docs)
+        run(conn, _SECURE_DELETE, [1])
+    _REMOVE.execute(conn, docs)
+
+
+def has_erased_words(conn: Connection) -> bool:
+    """Whether segments of SQLite's index still have words of erased documents; its own option for that says so."""
+    if conn.dialect.name != "sqlite" or not _has_virtual(conn):
+        return False
+    return bool(run(conn, f"SELECT 1 FROM {_VIRTUAL}_config WHERE k = 'secure-delete' AND v = 1", []))
+
+
+def merge(conn: Connection) -> bool:
+    """Merges some pages of the segments; False at the end, when no segment has a word of what was erased."""
+    before = int(run(conn, "SELECT total_changes()", []).scalar_one())
+    run(conn, f"INSERT INTO {_VIRTUAL} ({_VIRTUAL}, rank) VALUES ('merge', ?)", [-_MERGED_PAGES])
+    if int(run(conn, "SELECT total_changes()", []).scalar_one()) - before >= _LEAST_CHANGES:
+        return True
+    run(conn, _SECURE_DELETE, [0])
+    note_erasure(conn)
+    return False
 
 
 def clear(conn: Connection) -> None:

@@ -57,3 +57,8 @@ def _head(row: Any) -> service.FormDraft:
     return service.FormDraft(
         draft_id=row.draft_id, form=row.form, summary=row.summary, saved_at=to_timestamp(row.saved_at)
     )
+
+
+def forget(conn: Connection, alert_id: str) -> None:
+    """Removes drafts of forms on an alert that was erased."""
+    conn.execute(delete(table).where(table.c.form.contains(alert_id, autoescape=True)))

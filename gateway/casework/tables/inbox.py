@@ -164,6 +164,11 @@ def put(conn: Connection, items: Sequence[InboxItem]) -> None:
     insert_rows(conn, inbox_items, _COLUMNS, sorted(items))
 
 
+def forget(conn: Connection, publisher: str, alert_id: str) -> None:
+    """Removes the items of an alert that was erased."""
+    conn.execute(inbox_items.delete().where(_C.alert_id == alert_id, _C.publisher == publisher))
+
+
 def of_alerts(conn: Connection, alert_ids: Collection[str], criteria: InboxCriteria) -> list[InboxItem]:
     """Items of alerts, as the criteria read them; they needn't match."""
     return [criteria.item(row) for row in _OF_ALERTS(conn, alert_ids)] if alert_ids else []

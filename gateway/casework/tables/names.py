@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, bindparam, select
+from sqlalchemy import BindParameter, Connection, bindparam, delete, select
 
 from gateway.casework.tables.schema import alert_name_keys, alert_names
 from gateway.db.statements import PreparedList, insert_rows
@@ -31,3 +31,9 @@ def filed_under(conn: Connection, keys: Sequence[int], limit: int) -> list[int]:
     """Distinct names with any of these keys."""
     statement = select(alert_name_keys.c.name).where(alert_name_keys.c.key.in_(sorted(keys))).distinct().limit(limit)
     return list(conn.execute(statement).scalars())
+
+
+def forget(conn: Connection, keys: Sequence[int]) -> None:
+    """Removes names that no alert has any more."""
+    conn.execute(delete(alert_names).where(alert_names.c.name.in_(keys)))
+    conn.execute(delete(alert_name_keys).where(alert_name_keys.c.name.in_(keys)))

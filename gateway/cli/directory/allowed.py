@@ -104,6 +104,7 @@ def _terms(directory: Directory, agreement: Agreement, now: datetime) -> str:
         _("Withheld"): listed(sorted(set(FieldClass) - agreement.field_classes)) or _("nothing"),
     }
     if MessageType.ALERT in agreement.message_types:
+        lines[_("Erasure of alerts")] = _("on request") if agreement.erasure else _("by each alone")
         lines[_("Persons")] = _("by pseudonyms") if agreement.hides_persons else _("by name")
     if MessageType.LIST_EVENT in agreement.message_types:
         hits = listed(sorted(_hits(directory, agreement)))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
+from gateway.alerts.service import require_not_erased
 from gateway.alerts.tables import copies as alerts
 from gateway.alerts.tables import events as alert_events
 from gateway.alerts.tables.copies import AlertRow
@@ -156,6 +157,7 @@ def _copy(conn: Connection, publisher: str, alert_id: str, recipient: str) -> Al
     rows = alerts.copies(conn, publisher, alert_id)
     copies = [row for row in rows if recipient in ("", row.key.recipient)]
     if not copies:
+        require_not_erased(conn, publisher, alert_id)
         to = f" for {recipient}" if recipient else ""
         raise NotFoundError(f"there is no alert {publisher}/{alert_id}{to} here")
     if len(copies) > 1:

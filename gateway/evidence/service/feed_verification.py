@@ -8,6 +8,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import TypeVar
 
+from gateway.alerts.tables import erasures
 from gateway.contract.ids import FeedOrigin
 from gateway.contract.limits import SALT_BYTES
 from gateway.contract.messages import clipped_moment
@@ -128,12 +129,13 @@ class FeedCheck:
     def _checked_leaves(self, first: int, end: int) -> list[bytes]:
         with self._database.read() as conn:
             stored = inspection.entries_between(conn, self._row.id, first, end)
+            erased = erasures.noted_entries(conn, self._row.id, first, end)
         for expected in range(first, end):
             if expected - first >= len(stored) or stored[expected - first].index != expected:
                 self._add(expected, "2 entries", "the entry is missing")
                 raise _UnreadableError
         for entry in stored:
-            problem = _entry_problem(entry)
+            problem = _entry_problem(entry, is_erased=entry.index in erased)
             if problem:
                 self._add(entry.index, "2 entries", problem)
         self._progress(len(stored))
@@ -238,13 +240,13 @@ class FeedCheck:
             return self._trust.directory.issued_at
 
 
-def _entry_problem(entry: StoredEntry) -> str:
+def _entry_problem(entry: StoredEntry, *, is_erased: bool) -> str:
     try:
         header = parse_header(entry.header)
     except GatewayError as error:
         return error.message
     if not entry.salt and not entry.payload:
-        return "payload and salt are gone; no gateway erases those of entries"
+        return "" if is_erased else "payload and salt are gone, and no signed entry says that they were erased"
     committed = len(entry.salt) == SALT_BYTES and sha256(entry.salt + entry.payload).digest() == header.payload_digest
     if not committed:
         return "payload and salt aren't those that the header commits to"

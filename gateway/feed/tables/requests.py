@@ -81,6 +81,11 @@ def forget(conn: Connection, before_ms: int, most: int) -> int:
     return len(old)
 
 
+def forget_ids(conn: Connection, request_ids: Iterable[bytes]) -> None:
+    """Removes answers that have the words of something erased; a repeated request must be refused by what it made."""
+    conn.execute(delete(requests).where(requests.c.request_id.in_(list(request_ids))))
+
+
 def damaged(database: Database) -> Iterator[str]:
     """Describes each row that isn't what was stored; rows without a checksum, of earlier versions, pass."""
     last: tuple[bytes, str] = (b"", "")

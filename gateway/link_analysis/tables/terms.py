@@ -116,6 +116,16 @@ def forget_shipments(conn: Connection, positions: Collection[int]) -> None:
     _FORGET_SHIPMENTS.execute(conn, positions)
 
 
+def forget_alerts(conn: Connection, positions: Collection[int], names: Collection[int]) -> None:
+    """Removes what was indexed of steps of alerts, and of these names those that no other alert has."""
+    c = link_terms.c
+    for position in positions:
+        conn.execute(delete(link_terms).where(c.source == ALERT, c.cell == position >> CELL_BITS, c.ref == position))
+    gone = [name for name in names if not refs(conn, [name], ALERT, 1)]
+    conn.execute(delete(link_names).where(link_names.c.name.in_(gone)))
+    conn.execute(delete(link_name_keys).where(link_name_keys.c.name.in_(gone)))
+
+
 # Names of parties in alerts; the functions are those of history.tables.names.
 
 

@@ -11,10 +11,13 @@ from datetime import UTC, datetime
 from functools import partial
 
 from gateway import __version__
+from gateway.alerts.commands.alert_retention import AlertRetention, RetentionRehearsal
+from gateway.alerts.commands.erasing import AlertEraser
 from gateway.alerts.commands.preview import Previews
 from gateway.alerts.commands.publishing import Publisher
 from gateway.alerts.rpc import AlertServicer
 from gateway.alerts.service import AlertQueries
+from gateway.attachments.commands.held import holds_on_alert
 from gateway.attachments.tables import files
 from gateway.contract.ids import ALERT_CHANNELS
 from gateway.db.standby import StandbyReads
@@ -68,9 +71,11 @@ from gateway.node.signing_tokens import SigningTokens, token_observer
 from gateway.node.upkeep import (
     Notes,
     Upkeep,
+    answer_erasures,
     apply_held,
     close_epochs,
     follow_members,
+    purge_alerts,
     sign_audit_heads,
     sign_last_audit_head,
 )
@@ -162,6 +167,8 @@ class Node:
             pseudonyms=self._pseudonyms,
             own_files=files.own_of,
         )
+        self._eraser = AlertEraser(self._publisher, directory, holds_on_alert)
+        self._retention = AlertRetention(settings.retention.alerts, settings.retention.legal_basis)
         receipts = signatures.labels("receipts").inc
         cosigner = partial(self._signing_keys.counted_receipts, receipts, seconds)
         self._receiver = Receiver(
@@ -265,6 +272,11 @@ class Node:
         self._tasks.append(self._roles.run("housekeeping", self._upkeep.keep_house))
         self._tasks.append(self._roles.run("maintenance", self._exchange.maintenance.run))
         self._tasks.append(self._roles.run("held entries", lambda: apply_held(held)))
+        self._tasks.append(self._roles.run("erasures", lambda: answer_erasures(self._writer, self._eraser)))
+        if self._retention.days:
+            clocks = self.alarms.partner_clocks
+            purge = partial(purge_alerts, self._writer, self._eraser, self._retention, latest_ms=clocks.latest_ms)
+            self._tasks.append(self._roles.run("alert retention", purge))
         self._tasks.append(self._roles.run("audit heads", lambda: sign_audit_heads(self._audit_signer)))
         self._tasks += self.telemetry.tasks(
             database=self.database,
@@ -477,6 +489,8 @@ class Node:
                 clock=self._clock,
             ),
             queries=alerts,
+            eraser=self._eraser,
+            rehearsal=RetentionRehearsal(self.database, self._eraser, self._retention, clock=self._clock),
             writer=self._writer,
             notifier=self._notifier,
             own_feeds=OwnFeeds(self.database, ALERT_CHANNELS),

@@ -13,7 +13,7 @@ from gateway.alerts.service import AlertQueries
 from gateway.casework.commands.acknowledging import Acknowledger
 from gateway.casework.rpc.departures import METHOD, Departures
 from gateway.casework.rpc.names_process import NamesProcess
-from gateway.casework.rpc.old_notes import erase_old_notes
+from gateway.casework.rpc.old_notes import erase_old_notes, merge_erased_words
 from gateway.casework.rpc.service import CaseworkServicer
 from gateway.casework.service.case_queries import CaseQueries
 from gateway.casework.service.inbox import InboxQueries
@@ -86,6 +86,7 @@ def casework(
         {
             "case-notes": lambda: erase_old_notes(writer, keep_ms=keep_ms, clock=clock),
             "acknowledgements": departures.run,
+            "erased-words": lambda: merge_erased_words(writer, database),
         },
         followers=[InboxLister()],
         text_followers={SEARCH_INDEX: is_unindexed},

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from gateway.node.sections.observed_settings import Section
 
@@ -12,6 +14,28 @@ class CaseworkSettings(Section):
 
     enabled: bool = Field(default=False, description="List and index alerts, and keep assignments, notes and views.")
     note_days: int = Field(default=5 * 365, ge=1, description="Days after which the text of a note is erased.")
+
+
+class RetentionSettings(Section):
+    """What is erased by itself, and when."""
+
+    alerts: dict[str, int] = Field(
+        default_factory=dict,
+        description="Days after its last step for which an alert that has ended is kept, by priority; others stay.",
+    )
+    legal_basis: str = Field(
+        default="", max_length=256, description="Article of law or arrangement; partners and the audit log get it."
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.alerts and not self.legal_basis.strip():
+            raise ValueError("retention.legal_basis: say under which law alerts are erased")
+        if not self.alerts.keys() <= {"A", "B", "C"}:
+            raise ValueError("retention.alerts: priorities are A, B and C")
+        if min(self.alerts.values(), default=1) < 1:
+            raise ValueError("retention.alerts: an alert is kept for at least one day")
+        return self
 
 
 class FigureSettings(Section):

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, case, delete, func, select, update
+from sqlalchemy import Connection, bindparam, case, delete, func, select, text, update
 
 from gateway.db.statements import Prepared, PreparedList, insert_rows
 from gateway.notifications.tables.schema import notification_deliveries as deliveries
@@ -259,6 +259,13 @@ def forget_before(conn: Connection, time_ms: int, limit: int) -> int:
     old = [row[0] for row in conn.execute(select(c.number).where(c.created_at < time_ms).limit(limit))]
     _forget(conn, old)
     return len(old)
+
+
+def forget_alert(conn: Connection, alert_id: str) -> None:
+    """Forgets what was told of an alert that was erased: every body that names it; reads all that are kept."""
+    named = "instr(body, :id)" if conn.dialect.name == "sqlite" else "position(:id in body)"
+    query = select(notifications.c.number).where(text(f"{named} > 0").bindparams(id=alert_id.encode()))
+    _forget(conn, list(conn.execute(query).scalars()))
 
 
 def _forget(conn: Connection, numbers: Sequence[int]) -> None:

@@ -81,6 +81,12 @@ def forget_fired(conn: Connection, before_ms: int) -> None:
     conn.execute(delete(deadline_warnings).where(c.number > 0, c.warn_at < before_ms))
 
 
+def forget_alert(conn: Connection, publisher: str, alert_id: str) -> None:
+    """Removes the warnings of an alert that was erased."""
+    c = deadline_warnings.c
+    conn.execute(delete(deadline_warnings).where(c.alert_id == alert_id, c.publisher == publisher))
+
+
 def _key(warning: DeadlineWarning) -> tuple[str, str, str, str, int, str]:
     key = warning.key
     return (key.alert_id, key.publisher, key.recipient, warning.deadline.value, warning.due, warning.stage.value)

@@ -198,7 +198,8 @@ class Agreement:
         clause: agreed article and text.
         valid_from, valid_until: UTC, end exclusive.
         hit_reports: whether the recipient may report hits on the sender's list entries to it.
-        extensions: members unknown to this format version; `onward_recipients`, `trace_context` and `persons` are read.
+        extensions: members unknown to this format version; `erasure`, `onward_recipients`, `persons` and
+            `trace_context` are read.
     """
 
     id: str
@@ -223,6 +224,14 @@ class Agreement:
         The extension `trace_context` is `true`; anything else means no.
         """
         return self.extensions.get("trace_context") is True
+
+    @property
+    def erasure(self) -> bool:
+        """Whether the recipient erases its copies of alerts on the sender's request.
+
+        The extension `erasure` is `true`; anything else means no.
+        """
+        return self.extensions.get("erasure") is True
 
     @property
     def hides_persons(self) -> bool:

@@ -27,6 +27,7 @@ OPERATIONAL = {
         "AlertEvent.actor",
         "WatchlistEvent.actor",
         "Disposition.origin",
+        "ErasedEntries.origin",
         "FindingReference.origin",
         "WatchlistReference.id",
         "WatchlistEntry.id",
@@ -47,6 +48,7 @@ OPERATIONAL = {
     },
     "the grounds: a partner can't act without them": {
         "AlertContent.legal_basis",
+        "AlertErased.legal_basis",
         "AlertContent.case_reference",
         "AlertAcknowledged.case_reference",
         "WatchlistContent.legal_basis",
