@@ -19,6 +19,7 @@ from gateway.feed.projection.registry import LoggedEntry, Registry
 from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables import dispositions as stored_defects
 from gateway.feed.tables import feeds, journal
+from gateway.node.forgetting import forget_alert
 from gateway.trust.service.agreements import Agreements
 from gateway.v1 import alert_pb2, feed_pb2
 from tests.support.databases import MakeDatabase
@@ -87,7 +88,7 @@ class FailsAt(AlertProjection):
     """A projection with a defect."""
 
     def __init__(self, node: PaperNode, alert_id: str) -> None:
-        super().__init__(Agreements(lambda: node.trust.directory))
+        super().__init__(Agreements(lambda: node.trust.directory), forget=forget_alert)
         self.alert_id = alert_id
 
     def apply(self, tx: Transaction, entry: LoggedEntry) -> None:
