@@ -95,6 +95,9 @@ class Witness:
             origin = FeedOrigin.parse(shown.origin)
         except MalformedError as error:
             raise InvalidRequestError([Violation("body", "witness.body", error.message)]) from error
+        if proof.old_size > shown.size:
+            too_large = f"is {proof.old_size}, beyond the checkpoint's {shown.size}"
+            raise InvalidRequestError([Violation("body", "witness.old_size", too_large)])
         trust = self._trust()
         strangers = {caller, self._node}
         if (
@@ -130,7 +133,7 @@ class WitnessCommand:
         origin, size = self.shown.origin, self.shown.size
         before = witnesses.held(tx.conn, origin)
         held = Checkpoint(origin, 0, EMPTY_ROOT) if before is None else unverified_checkpoint(before.note)
-        if self.proof.old_size != held.size and size != held.size:  # 3
+        if held.size not in (self.proof.old_size, size):  # 3
             return WitnessedSize(held.size, is_asked=False)
         try:
             if size == held.size and self.shown.root == held.root:
@@ -140,8 +143,8 @@ class WitnessCommand:
             if before is not None:
                 witnesses.add_conflict(tx.conn, WitnessConflict(origin, before.note, self.body), tx.now_ms)
             return ProofInvalidError(
-                f"the checkpoint of {counted(size, 'entry')} of {origin} isn't shown to continue the one of {held.size} "
-                f"that was cosigned: {error.message}"
+                f"the checkpoint of {counted(size, 'entry')} of {origin} isn't shown to continue the one of "
+                f"{held.size} that was cosigned: {error.message}"
             )
         witnesses.move(tx.conn, origin, WitnessedLog(size, self.proof.checkpoint_note))  # 5
         return WitnessedSize(size, is_asked=True)

@@ -165,7 +165,7 @@ class WitnessLoop:
         return 0
 
     def _failed(self, node: str, waiting: list[DueCosignature], why: str) -> int:
-        age_ms = max(max(self._parts.clock() - one.waits_since for one in waiting), 1)
+        age_ms = max(1, *(self._parts.clock() - one.waits_since for one in waiting))
         log.warning("no cosignature from the witness %s: %s", node, why)
         if age_ms >= self._parts.settings.alarms.unwitnessed_minutes * _MINUTE_MS:
             message = f"feeds wait for the witness {node} for {age_ms // _MINUTE_MS} min: {why}"
