@@ -239,7 +239,7 @@ class Node:
         self._witnessing = Witnessing(
             parts,
             trust=self._directory.trusted,
-            signer=partial(load_witness_key, self.settings, self._tokens),
+            signer=load_witness_key(self.settings, self._tokens),
         )
         if history.standby is not None:
             self._access.close_too(history.standby.close)
@@ -500,7 +500,7 @@ class Node:
             local_tls=self._local_tls,
             for_partners=peer_services(
                 exchange=self._exchange.servicer(
-                    history.answering, self._licences.answers.answer, self._files.send, self._witnessing.answer
+                    history.answering, self._licences.answers.answer, self._files.send, self._witnessing.server.answer
                 )
             ),
             for_systems=local_services(

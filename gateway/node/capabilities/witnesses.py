@@ -2,226 +2,49 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Final
 
-import grpc.aio
-from sqlalchemy import Connection
-
-from gateway.contract.ids import Channel, FeedOrigin
-from gateway.contract.validation import validate
-from gateway.db.commit_watch import NewsSince
-from gateway.errors import GatewayError, NotFoundError, ProofInvalidError, SignatureInvalidError, UnavailableError
-from gateway.feed.service.alarms import WITNESS, WITNESS_CONFLICT
-from gateway.feed.service.witnessing import Witness, policy_of, third_witnesses, witness_key_name
-from gateway.feed.service.writing.transaction import Transaction
-from gateway.feed.tables import feeds, heads, witnesses
-from gateway.feed.tables.heads import StoredCheckpoint, StoredTiles
-from gateway.feed.tables.witnesses import StoredCosignature
+from gateway.feed.rpc.witnessing import WitnessBounds, WitnessCollector, WitnessServer
+from gateway.feed.service.witnessing import Witness
 from gateway.node.capabilities.capability import Capability
 from gateway.node.capabilities.parts import NodeParts
-from gateway.rpc.calls import current_call, from_partner
-from gateway.tlog.consistency_file import ConsistencyProof
-from gateway.tlog.merkle import consistency_proof
-from gateway.tlog.note import Signer, parse_note, parse_signature_line
-from gateway.tlog.policy import WitnessPolicy
+from gateway.tlog.note import Signer
 from gateway.trust.service.directory_versions import TrustedDirectory
-from gateway.v1 import exchange_service_pb2 as pb
 
-log = logging.getLogger(__name__)
-
-LOOK_S: Final = 5.0
-"""Seconds between two looks: a receipt of an urgent alert is cosigned within a minute."""
-
-QUIET_S: Final = 60.0
-"""Seconds between looks at a database to which nothing was committed."""
-
-LONGEST_PAUSE_S: Final = 300.0
-"""Most seconds after a turn in which a witness failed; the pause doubles from LOOK_S."""
-
-ANSWER_S: Final = 30.0
-"""Longest wait for a witness's answer, in seconds."""
-
-_MINUTE_MS = 60_000
+_MINUTE_MS: Final = 60_000
 
 
 class Witnessing:
     """Both sides of witnessing.
 
     Attributes:
+        server: for partners.
         capability: collects cosignatures on own feeds; does nothing while the directory has no policy.
     """
 
-    def __init__(
-        self, parts: NodeParts, *, trust: Callable[[], TrustedDirectory], signer: Callable[[], Signer | None]
-    ) -> None:
+    def __init__(self, parts: NodeParts, *, trust: Callable[[], TrustedDirectory], signer: Signer | None) -> None:
         """`signer`: this node's key as a witness; None where it is none."""
-        self._parts = parts
-        key = signer()
-        self._witness = None if key is None else Witness(parts.settings.node, trust=trust, signer=key)
-        with parts.database.read() as conn:
-            for conflict in witnesses.conflicts(conn):
-                self._alarm(conflict.origin)
-        self.capability = Capability({}, {"witnesses": WitnessLoop(parts).run})
-
-    async def answer(self, request: pb.AddCheckpointRequest) -> pb.AddCheckpointResponse:
-        """Answers a partner.
-
-        Raises:
-            NotFoundError: this node is no witness.
-            GatewayError: as gateway.feed.service.witnessing says.
-        """
-        validate(request)
-        if self._witness is None:
-            raise NotFoundError(f"{self._parts.settings.node} is no witness: it has no witness.key")
-        call = current_call()
-        call.record(repeatable=True)
-        now_ms = self._parts.clock()
-        command = await asyncio.to_thread(self._witness.prepare, call.principal.node, request.body, now_ms=now_ms)
-        call.record(subject_ids=[command.shown.origin])
-        result = await self._parts.writer.run(command)
-        if isinstance(result, ProofInvalidError):
-            self._alarm(command.shown.origin)
-            raise result
-        if not result.is_asked:
-            return pb.AddCheckpointResponse(size=result.size)
-        lines = await asyncio.to_thread(self._witness.cosign, command, now_ms=self._parts.clock())
-        return pb.AddCheckpointResponse(size=result.size, cosignature=lines)
-
-    def _alarm(self, origin: str) -> None:
-        message = f"the publisher shows two histories of {origin}, or no proof that they are one; both are kept"
-        self._parts.alarms.set(WITNESS_CONFLICT, origin, message)
-
-
-@dataclass(frozen=True, slots=True)
-class DueCosignature:
-    """A checkpoint that a witness is to cosign; `waits_since`: milliseconds since 1970."""
-
-    feed_id: int
-    origin: FeedOrigin
-    checkpoint: StoredCheckpoint
-    witnessed_size: int
-    waits_since: int
-
-
-@dataclass(frozen=True, slots=True)
-class KeepCosignatureCommand:
-    """Stores a cosignature."""
-
-    cosignature: StoredCosignature
-    weight: int = field(default=1, init=False)
-
-    def execute(self, tx: Transaction) -> None:
-        witnesses.add_cosignature(tx.conn, self.cosignature)
-
-
-class WitnessLoop:
-    """Has receipted checkpoints of own feeds cosigned, until cancelled. A witness that is away holds up nothing."""
-
-    def __init__(self, parts: NodeParts) -> None:
-        self._parts = parts
-        self._failures = 0
-
-    async def run(self) -> None:
-        """Runs for one replica."""
-        news = NewsSince(self._parts.database.commits, most_s=QUIET_S)
-        while True:
-            try:
-                if news.is_due:
-                    await self._turn()
-                    if not self._failures:
-                        news.looked()
-            except GatewayError as error:
-                log.warning("cosignatures of witnesses wait: %s", error.message)
-            await asyncio.sleep(min(LOOK_S * 2.0**self._failures, LONGEST_PAUSE_S))
-
-    async def _turn(self) -> None:
-        policy = policy_of(self._parts.directory())
-        nodes = [] if policy is None else self._witness_nodes(policy)
-        for alarm in self._parts.alarms.list():
-            if alarm.code == WITNESS and alarm.subject not in nodes:
-                self._parts.alarms.clear(WITNESS, alarm.subject)
-        oldest_ms = await asyncio.gather(*(self._ask_all(node, policy) for node in nodes if policy is not None))
-        self._parts.metrics.witness_lag.set(max(oldest_ms, default=0) / 1000)
-        self._failures = min(self._failures + 1, 10) if any(oldest_ms) else 0
-
-    def _witness_nodes(self, policy: WitnessPolicy) -> list[str]:
-        names = {key.name for key in policy.witnesses.values()}
-        federation = self._parts.settings.federation
-        return [node for node in self._parts.peers.names() if witness_key_name(federation, node) in names]
-
-    async def _ask_all(self, node: str, policy: WitnessPolicy) -> int:
-        """Has everything cosigned that a node is due to, up to a failure; returns the age of what waits, in ms."""
-        due = await asyncio.to_thread(self._due, node, policy)
-        for number, one in enumerate(due):
-            try:
-                await self._parts.writer.run(KeepCosignatureCommand(await self._ask(node, one, policy)))
-            except GatewayError as error:
-                return self._failed(node, due[number:], error.message)
-        self._parts.alarms.clear(WITNESS, node)
-        return 0
-
-    def _failed(self, node: str, waiting: list[DueCosignature], why: str) -> int:
-        age_ms = max(1, *(self._parts.clock() - one.waits_since for one in waiting))
-        log.warning("no cosignature from the witness %s: %s", node, why)
-        if age_ms >= self._parts.settings.alarms.unwitnessed_minutes * _MINUTE_MS:
-            message = f"feeds wait for the witness {node} for {age_ms // _MINUTE_MS} min: {why}"
-            self._parts.alarms.set(WITNESS, node, message)
-        return age_ms
-
-    def _due(self, node: str, policy: WitnessPolicy) -> list[DueCosignature]:
-        """Urgent ones first."""
-        with self._parts.database.read() as conn:
-            due = list(self._due_of(conn, witness_key_name(self._parts.settings.federation, node), policy))
-        return sorted(due, key=lambda one: (one.origin.channel is not Channel.ALERTS_A, one.waits_since))
-
-    def _due_of(self, conn: Connection, witness: str, policy: WitnessPolicy) -> Iterator[DueCosignature]:
-        every_ms, now = self._parts.settings.witness.every_minutes * _MINUTE_MS, self._parts.clock()
-        for feed_id, origin, receipted in feeds.receipted(conn):
-            third = {policy.witnesses[name].name for name in third_witnesses(policy, origin)}
-            size, cosigned_at = witnesses.newest(conn, feed_id, witness)
-            is_early = origin.channel is not Channel.ALERTS_A and now - cosigned_at < every_ms
-            if witness not in third or receipted <= size or is_early:
-                continue
-            first = heads.receipted_over(conn, feed_id, size)
-            last = heads.checkpoint_at(conn, feed_id, receipted)
-            if first is not None and last is not None:
-                yield DueCosignature(feed_id, origin, last, size, first.receipted_at)
-
-    async def _ask(self, node: str, due: DueCosignature, policy: WitnessPolicy) -> StoredCosignature:
-        """A verified cosignature; asks again from the size that the witness says, once."""
-        stub = await self._parts.peers.stub(node)
-        size = due.checkpoint.size
-        response = pb.AddCheckpointResponse(size=due.witnessed_size)
-        for _ in range(2):
-            if response.size > size:
-                raise UnavailableError(f"it has cosigned {response.size} entries of {due.origin}, of {size} here")
-            request = pb.AddCheckpointRequest(body=await asyncio.to_thread(self._body, due, response.size))
-            try:
-                response = await stub.AddCheckpoint(request, timeout=ANSWER_S)
-            except grpc.aio.AioRpcError as error:
-                raise from_partner(node, error) from error
-            if response.cosignature:
-                return self._verified(node, due, response.cosignature, policy)
-        raise UnavailableError(f"it says another size of {due.origin} each time")
-
-    def _body(self, due: DueCosignature, old_size: int) -> bytes:
-        with self._parts.database.read() as conn:
-            hashes = (
-                consistency_proof(old_size, due.checkpoint.size, StoredTiles(conn, due.feed_id)) if old_size else []
-            )
-        return ConsistencyProof(old_size, tuple(hashes), due.checkpoint.note).encode()
-
-    def _verified(self, node: str, due: DueCosignature, lines: bytes, policy: WitnessPolicy) -> StoredCosignature:
-        name = witness_key_name(self._parts.settings.federation, node)
-        signed = [parse_signature_line(line) for line in lines.splitlines(keepends=True)]
-        text = parse_note(due.checkpoint.note).unverified_text
-        counting = [one for one in policy.verified(text, signed).values() if one[0].name == name]
-        if not counting:
-            raise SignatureInvalidError(f"{node} has cosigned with no key that the directory's policy names")
-        kept = b"".join(line.line() for line, _ in counting)
-        cosigned_at = max(timestamp for _, timestamp in counting) * 1000
-        return StoredCosignature(due.feed_id, due.checkpoint.size, name, cosigned_at, kept)
+        settings = parts.settings
+        self.server = WitnessServer(
+            settings.node,
+            None if signer is None else Witness(settings.node, trust=trust, signer=signer),
+            database=parts.database,
+            writer=parts.writer,
+            alarms=parts.alarms,
+            clock=parts.clock,
+        )
+        collector = WitnessCollector(
+            WitnessBounds(
+                settings.witness.every_minutes * _MINUTE_MS, settings.alarms.unwitnessed_minutes * _MINUTE_MS
+            ),
+            federation=settings.federation,
+            directory=parts.directory,
+            database=parts.database,
+            writer=parts.writer,
+            peers=parts.peers,
+            alarms=parts.alarms,
+            metrics=parts.metrics,
+            clock=parts.clock,
+        )
+        self.capability = Capability({}, {"witnesses": collector.run})

@@ -13,7 +13,12 @@ import pytest
 from gateway.contract import limits
 from gateway.contract.ids import ALERT_CHANNELS, KEPT, MAX_ORIGIN_CHARS, Channel
 from gateway.evidence.codec import bundle
-from gateway.evidence.codec.bundle_readme import FORMAT, FORMAT_WITH_TIME_STAMP, FORMAT_WITH_WITNESSES, FORMAT_WITHOUT_STEPS
+from gateway.evidence.codec.bundle_readme import (
+    FORMAT,
+    FORMAT_WITH_TIME_STAMP,
+    FORMAT_WITH_WITNESSES,
+    FORMAT_WITHOUT_STEPS,
+)
 from gateway.evidence.page.contract_table import contract_table
 from gateway.evidence.page.words import PAGE_WORDS, page_words
 from gateway.evidence.page.writer import evidence_page, page_script
