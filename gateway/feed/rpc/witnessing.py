@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -42,7 +43,7 @@ QUIET_S: Final = 60.0
 """Seconds between looks at a database to which nothing was committed."""
 
 LONGEST_PAUSE_S: Final = 300.0
-"""Most seconds after a turn in which a witness failed; the pause doubles from LOOK_S."""
+"""Most seconds until a witness that failed is asked again; the pause doubles from LOOK_S."""
 
 ANSWER_S: Final = 30.0
 """Longest wait for a witness's answer, in seconds."""
@@ -156,7 +157,9 @@ class WitnessCollector:
         self._alarms = alarms
         self._metrics = metrics
         self._clock = clock
-        self._failures = 0
+        self._failures: Counter[str] = Counter()
+        self._again_at_s: dict[str, float] = {}
+        self._ages_ms: dict[str, int] = {}
 
     async def run(self) -> None:
         """Runs for one replica."""
@@ -165,11 +168,11 @@ class WitnessCollector:
             try:
                 if news.is_due:
                     await self._turn()
-                    if not self._failures:
+                    if not any(self._ages_ms.values()):
                         news.looked()
             except GatewayError as error:
                 log.warning("cosignatures of witnesses wait: %s", error.message)
-            await asyncio.sleep(min(LOOK_S * 2.0**self._failures, LONGEST_PAUSE_S))
+            await asyncio.sleep(LOOK_S)
 
     async def _turn(self) -> None:
         policy = policy_of(self._directory())
@@ -177,9 +180,23 @@ class WitnessCollector:
         for alarm in self._alarms.list():
             if alarm.code == WITNESS and alarm.subject not in nodes:
                 self._alarms.clear(WITNESS, alarm.subject)
-        oldest_ms = await asyncio.gather(*(self._ask_all(node, policy) for node in nodes if policy is not None))
-        self._metrics.witness_lag.set(max(oldest_ms, default=0) / 1000)
-        self._failures = min(self._failures + 1, 10) if any(oldest_ms) else 0
+        for node in self._ages_ms.keys() - {*nodes}:
+            del self._ages_ms[node]
+        if policy is not None:
+            await asyncio.gather(*(self._try(node, policy) for node in nodes))
+        self._metrics.witness_lag.set(max(self._ages_ms.values(), default=0) / 1000)
+
+    async def _try(self, node: str, policy: WitnessPolicy) -> None:
+        """One that fails is asked less often, and holds up no other."""
+        now_s = asyncio.get_running_loop().time()
+        if now_s < self._again_at_s.get(node, 0.0):
+            return
+        self._ages_ms[node] = await self._ask_all(node, policy)
+        if not self._ages_ms[node]:
+            self._failures.pop(node, None)
+            return
+        self._failures[node] += 1
+        self._again_at_s[node] = now_s + min(LOOK_S * 2.0 ** self._failures[node], LONGEST_PAUSE_S)
 
     def _witness_nodes(self, policy: WitnessPolicy) -> list[str]:
         names = {key.name for key in policy.witnesses.values()}

@@ -187,7 +187,7 @@ def test_numbers_and_names_in_the_script_are_the_code_s() -> None:
     stated = dict(re.findall(r'^const ([A-Z_0-9]+) = ((?:"[^"]*"|[0-9xn<* -]+));', script, flags=re.MULTILINE))
     values = {name: eval(re.sub(r"(?<=\d)n", "", text)) for name, text in stated.items()}  # noqa: S307  # our own file
     assert {name: values.get(name) for name in CONSTANTS} == CONSTANTS
-    arrays = dict(re.findall(r"^const (\w+) = \[(.*)\];", script, flags=re.MULTILINE))
+    arrays = dict(re.findall(r"^const (\w+) = \[([^\]]*)\];", script, flags=re.MULTILINE))
     lists = {name: re.findall(r'"([^"]+)"', text) for name, text in arrays.items()}
     assert lists["KEPT"] == [*KEPT]
     assert {*lists["CHANNELS"], *lists["KEPT"]} == {*Channel}
