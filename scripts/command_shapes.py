@@ -24,7 +24,7 @@ from gateway.evidence.codec.time_stamp import VerifiedTimeStamp
 from gateway.evidence.service.audit_verification import AuditCoverage
 from gateway.evidence.service.feed_verification import FeedSummary
 from gateway.evidence.service.findings import DatabaseFinding
-from gateway.evidence.service.report import StepResult, WitnessProof
+from gateway.evidence.service.report import StepResult
 from gateway.feed.tables.restores import Loss
 from gateway.formats.lists.rows import BadRow, SkippedRow
 from gateway.formats.tables.layout import Problem
@@ -225,7 +225,7 @@ PROVED_ALERT = facts(
     later_events=COUNT,
     steps=array(of(StepProof)),
     time_stamp=either(of(VerifiedTimeStamp), NULL),
-    witnesses=either(of(WitnessProof), NULL),
+    witnesses=either(facts(names=TEXTS, is_enough=FLAG), NULL),
 )
 PROVED_FORK = facts(
     told=TEXT, publisher=TEXT, feed=TEXT, size=COUNT, held_root=TEXT, received_root=TEXT, directory_version=COUNT

@@ -24,6 +24,7 @@ from gateway.feed.service.writing.transaction import Transaction
 from gateway.feed.tables import feeds, heads, witnesses
 from gateway.feed.tables.heads import StoredCheckpoint, StoredTiles
 from gateway.feed.tables.witnesses import StoredCosignature
+from gateway.plurals import counted
 from gateway.rpc.calls import current_call, from_partner
 from gateway.rpc.peers import Peers
 from gateway.telemetry.metrics import Metrics
@@ -248,7 +249,9 @@ class WitnessCollector:
         response = pb.AddCheckpointResponse(size=due.witnessed_size)
         for _ in range(2):
             if response.size > size:
-                raise UnavailableError(f"it has cosigned {response.size} entries of {due.origin}, of {size} here")
+                raise UnavailableError(
+                    f"it has cosigned {counted(response.size, 'entry')} of {due.origin}, of {size} here"
+                )
             request = pb.AddCheckpointRequest(body=await asyncio.to_thread(self._body, due, response.size))
             try:
                 response = await stub.AddCheckpoint(request, timeout=ANSWER_S)

@@ -9,7 +9,6 @@ from sqlalchemy import (
     Column,
     Connection,
     ForeignKey,
-    Integer,
     LargeBinary,
     String,
     Table,
@@ -35,12 +34,12 @@ witnessed_logs = Table(
 witness_conflicts = Table(
     "witness_conflicts",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("origin", String(255), nullable=False, unique=True),  # the first one: more of them prove nothing more
+    Column("origin", String(255), primary_key=True),  # the first one: more of them prove nothing more
     Column("held", LargeBinary, nullable=False),  # the checkpoint that was cosigned
     Column("shown", LargeBinary, nullable=False),  # add-checkpoint's body, whose checkpoint the log has signed
     Column("seen_at", BigInteger, nullable=False),  # milliseconds since 1970
     integrity_index("witness_conflicts", "origin", "held", "shown", "seen_at"),
+    sqlite_with_rowid=False,
 )
 
 witness_cosignatures = Table(

@@ -21,13 +21,12 @@ def upgrade() -> None:
     )
     op.create_table(
         "witness_conflicts",
-        sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("origin", sa.String(length=255), nullable=False),
         sa.Column("held", sa.LargeBinary(), nullable=False),
         sa.Column("shown", sa.LargeBinary(), nullable=False),
         sa.Column("seen_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_witness_conflicts")),
-        sa.UniqueConstraint("origin", name=op.f("uq_witness_conflicts_origin")),
+        sa.PrimaryKeyConstraint("origin", name=op.f("pk_witness_conflicts")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "witness_cosignatures",
