@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,14 @@ import pytest
 
 from gateway.client import new_alert
 from gateway.contract.channel_options import channel_options
+from gateway.evidence.codec.bundle import WITNESSED, Bundle, parts_of
+from gateway.evidence.codec.bundle_text import render
+from gateway.evidence.service.check import examine
+from gateway.evidence.service.report import StepStatus
 from gateway.rpc.listener.tls import channel_credentials
 from gateway.tlog.checkpoint import Checkpoint, sign_checkpoint, verify_cosignature
 from gateway.tlog.consistency_file import ConsistencyProof, parse_consistency_file
-from gateway.tlog.note import SignatureType, Verifier
+from gateway.tlog.note import SignatureType, UnverifiedNote, Verifier, parse_note
 from gateway.trust.pki.keys import load_signing_key
 from gateway.v1 import exchange_service_pb2 as pb
 from gateway.v1.exchange_service_pb2_grpc import ExchangeServiceStub
@@ -108,9 +113,48 @@ def test_the_third_authority_cosigns_over_its_absence_and_end(nodes: Federation,
     verified = operator.json("", "evidence", "verify", folder, "--directory", nodes.folder.directory)
     assert verified["steps"][-1]["name"] == "witnesses"
     assert verified["steps"][-1]["status"] == "passed"
-    assert verified["steps"][-1]["detail"].startswith(f"cosigned by {FEDERATION}/mo/witness at ")
+    assert verified["steps"][-1]["detail"].startswith("cosigned by mo at ")
+    bundle = Bundle({path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.*")})
+    note = nodes.folder.directory.read_bytes()
+    for what, changed, problem in (
+        ("another time", _other_time(bundle.files[WITNESSED]), "isn't this key's signature"),
+        ("another proof", bundle.files[WITNESSED].replace(b"old 1\n", b"old 2\n"), "the proof starts at 2 entries"),
+    ):
+        last = examine(render(replace(parts_of(bundle), witnessed=changed)), directory_note=note).steps[-1]
+        assert (last.number, last.status) == (13, StepStatus.FAILED), what
+        assert problem in last.detail, what
+    without = examine(render(replace(parts_of(bundle), witnessed=b"")), directory_note=note)
+    assert without.evidence is not None, "too few witnesses make no forgery"
+    assert without.steps[-1].status is StepStatus.ABSENT
+    assert "fewer than the policy" in without.steps[-1].detail
     assert not rows(nodes, "mo", "SELECT 1 FROM entries JOIN feeds ON feeds.id = feed_id WHERE origin LIKE '%/cn/hk/%'")
     assert not rows(nodes, "mo", "SELECT 1 FROM witness_conflicts")
+
+
+def _other_time(witnessed: bytes) -> bytes:
+    """With another time in the last line, that of the witness."""
+    proof = parse_consistency_file(witnessed)
+    note = parse_note(proof.checkpoint_note)
+    last = note.signatures[-1]
+    changed = replace(last, signature=(1).to_bytes(8, "big") + last.signature[8:])
+    forged = UnverifiedNote(note.unverified_text, (*note.signatures[:-1], changed)).encode()
+    return replace(proof, checkpoint_note=forged).encode()
+
+
+def test_a_policy_that_asks_for_more_is_said_not_to_be_met(tmp_path: Path) -> None:
+    for nodes in witnessing(tmp_path, quorum="all"):  # the two nodes of a feed don't count
+        nodes.start()
+        alert_id = publish(nodes)
+        wait_until_cosigned(nodes, 1)
+        folder = tmp_path / "proof"
+        cli = Cli(nodes, "cn")
+        cli.run("officer", "evidence", "export", f"cn/{alert_id}", "--out", folder)
+        verified = cli.json("", "evidence", "verify", folder, "--directory", nodes.folder.directory)
+        assert verified["verified"] is True
+        assert verified["steps"][-1]["status"] == "absent"
+        assert verified["steps"][-1]["detail"].startswith("mo at ")
+        assert "fewer than the policy in version 2 of the directory asks for" in verified["steps"][-1]["detail"]
+        assert verified["evidence"]["witnesses"] == {"names": ["mo"], "is_enough": False}
 
 
 def test_another_history_is_refused_and_kept(nodes: Federation) -> None:

@@ -81,7 +81,7 @@ class WitnessProof:
     """Witnesses whose cosignatures verify.
 
     Attributes:
-        names: key names, in order.
+        names: as the policy names them, in order.
         is_enough: whether they are those that the directory's policy asks for.
     """
 

@@ -38,7 +38,7 @@ def check_witnesses(
             note = parse_note(later_receipt(parts.witnessed, alert, trust))  # 1
             cosigned = {} if policy is None else policy.verified(note.unverified_text, note.signatures)  # 2
             third = frozenset() if policy is None else third_witnesses(policy, alert.origin)
-            lines = {line.name: at for name, (line, at) in sorted(cosigned.items()) if name in third}
+            lines = {name: at for name, (_, at) in sorted(cosigned.items()) if name in third}
             is_enough = policy is not None and policy.is_met(third & cosigned.keys())  # 3
             proof = WitnessProof(tuple(lines), is_enough)
             said = ", ".join(f"{name} at {_time(at)}" for name, at in lines.items()) or said
