@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from gateway.errors import GatewayError, MalformedError, TooLargeError
-from gateway.plurals import counted
 from gateway.tlog.encoding import decode_decimal, encode_text
 from gateway.tlog.note import NoteSignature, SignatureType, Verifier, verify_signature
 
@@ -97,7 +96,7 @@ def parse_policy(text: str) -> WitnessPolicy:
         except GatewayError as error:
             raise MalformedError(f"line {number} of the witness policy: {error.message}") from error
     if len(witnesses) > MAX_WITNESSES:
-        raise TooLargeError(f"a witness policy has at most {counted(MAX_WITNESSES, 'witness')}")
+        raise TooLargeError(f"a witness policy has at most {MAX_WITNESSES} witnesses")
     if not quorum:
         raise MalformedError("the witness policy names no quorum")
     return WitnessPolicy(witnesses, groups, quorum)

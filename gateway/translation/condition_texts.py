@@ -111,6 +111,7 @@ ALARMS: Final = marked(
     "{person} has taken {roles} for {minutes} min (break-glass {grant}): {stated}",
     "{way}: {target} takes nothing: {reason}",
     "receipts wait for a time stamp for {minutes} min: {target} stamps nothing: {reason}",
+    "the directory's policy of witnesses can't be read, so nobody is asked: {reason}",
     "feeds wait for the witness {node} for {minutes} min: {reason}",
     "the publisher shows two histories of {feed}, or no proof that they are one; both are kept",
     "it wants a PIN",

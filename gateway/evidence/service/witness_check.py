@@ -12,11 +12,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from gateway.contract.json_document import format_time
+from gateway.errors import MalformedError
 from gateway.evidence.codec.bundle import EvidenceParts
 from gateway.evidence.service.report import StepRun, VerifiedEntry, WitnessProof
 from gateway.evidence.service.time_stamp_check import later_receipt
 from gateway.feed.service.witnessing import WITNESS_POLICY, policy_of, third_witnesses
 from gateway.tlog.note import parse_note
+from gateway.tlog.policy import WitnessPolicy
 from gateway.trust.service.directory_versions import TrustedDirectory
 
 STEP = 13
@@ -32,7 +34,7 @@ def check_witnesses(
     proof = WitnessProof((), is_enough=False)
     why_absent = ""
     with run.step(STEP, absent=lambda: why_absent) as facts:
-        policy = policy_of(trust.directory)
+        policy, unreadable = _policy(trust)
         said = "nobody is shown to have cosigned"
         if parts.witnessed:
             note = parse_note(later_receipt(parts.witnessed, alert, trust))  # 1
@@ -44,11 +46,21 @@ def check_witnesses(
             said = ", ".join(f"{name} at {_time(at)}" for name, at in lines.items()) or said
         if proof.is_enough:
             facts.append(f"cosigned by {said}")
+        elif unreadable:
+            why_absent = f"version {trust.version} of the directory has a policy that can't be read: {unreadable}"
         elif policy is None:
             why_absent = f"version {trust.version} of the directory names no witnesses, so none of them is known"
         else:
             why_absent = f"{said}; fewer than the policy in version {trust.version} of the directory asks for"
     return proof
+
+
+def _policy(trust: TrustedDirectory) -> tuple[WitnessPolicy | None, str]:
+    """The policy, and why it can't be read: the directory's fault is no forgery of the evidence."""
+    try:
+        return policy_of(trust.directory), ""
+    except MalformedError as error:
+        return None, error.message
 
 
 def _time(seconds: int) -> str:

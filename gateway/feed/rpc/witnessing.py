@@ -16,7 +16,14 @@ from gateway.contract.ids import Channel, FeedOrigin
 from gateway.contract.validation import validate
 from gateway.db.commit_watch import NewsSince
 from gateway.db.database import Database
-from gateway.errors import GatewayError, NotFoundError, ProofInvalidError, SignatureInvalidError, UnavailableError
+from gateway.errors import (
+    GatewayError,
+    MalformedError,
+    NotFoundError,
+    ProofInvalidError,
+    SignatureInvalidError,
+    UnavailableError,
+)
 from gateway.feed.rpc.writer_client import WriterClient
 from gateway.feed.service.alarms import WITNESS, WITNESS_CONFLICT, Alarms
 from gateway.feed.service.witnessing import Witness, policy_of, third_witnesses, witness_key_name
@@ -176,10 +183,11 @@ class WitnessCollector:
             await asyncio.sleep(LOOK_S)
 
     async def _turn(self) -> None:
-        policy = policy_of(self._directory())
+        directory = self._directory()
+        policy = self._policy(directory)
         nodes = [] if policy is None else self._witness_nodes(policy)
         for alarm in self._alarms.list():
-            if alarm.code == WITNESS and alarm.subject not in nodes:
+            if alarm.code == WITNESS and alarm.subject not in (*nodes, ""):
                 self._alarms.clear(WITNESS, alarm.subject)
         for node in self._ages_ms.keys() - {*nodes}:
             del self._ages_ms[node]
@@ -198,6 +206,17 @@ class WitnessCollector:
             return
         self._failures[node] += 1
         self._again_at_s[node] = now_s + min(LOOK_S * 2.0 ** self._failures[node], LONGEST_PAUSE_S)
+
+    def _policy(self, directory: Directory) -> WitnessPolicy | None:
+        """The directory's; None without one, and with an alarm where it can't be read."""
+        try:
+            policy = policy_of(directory)
+        except MalformedError as error:
+            message = f"the directory's policy of witnesses can't be read, so nobody is asked: {error.message}"
+            self._alarms.set(WITNESS, "", message)
+            return None
+        self._alarms.clear(WITNESS, "")
+        return policy
 
     def _witness_nodes(self, policy: WitnessPolicy) -> list[str]:
         names = {key.name for key in policy.witnesses.values()}
@@ -234,8 +253,9 @@ class WitnessCollector:
         for feed_id, origin, receipted in feeds.receipted(conn):
             third = {policy.witnesses[name].name for name in third_witnesses(policy, origin)}
             size, cosigned_at = witnesses.newest(conn, feed_id, witness)
+            is_former = origin.recipient not in self._directory().nodes
             is_early = origin.channel is not Channel.ALERTS_A and now - cosigned_at < every_ms
-            if witness not in third or receipted <= size or is_early:
+            if witness not in third or receipted <= size or is_early or is_former:
                 continue
             first = heads.receipted_over(conn, feed_id, size)
             last = heads.checkpoint_at(conn, feed_id, receipted)

@@ -167,7 +167,10 @@ ALARMS = {
         "token CN HSM is lost: it wasn't looked for yet",
     ],
     "TIME_STAMPS": ["receipts wait for a time stamp for 190 min: B:80 stamps nothing: HTTP 503"],
-    "WITNESS": ["feeds wait for the witness MO for 190 min: MO can't be reached: TIMED OUT"],
+    "WITNESS": [
+        "feeds wait for the witness MO for 190 min: MO can't be reached: TIMED OUT",
+        "the directory's policy of witnesses can't be read, so nobody is asked: LINE 1",
+    ],
     "WITNESS_CONFLICT": [
         "the publisher shows two histories of F/CN/HK/ALERTS, or no proof that they are one; both are kept"
     ],
