@@ -344,6 +344,8 @@ _PATHS = (
     ("keys", "receipts_next"),
     ("keys", "log_second"),
     ("keys", "receipts_second"),
+    ("keys", "witness"),
+    ("keys", "witness_second"),
     ("keys", "passphrase_file"),
     ("tokens", "*", "module"),
     ("tokens", "*", "pin_file"),
@@ -352,8 +354,6 @@ _PATHS = (
     *NOTIFICATION_PATHS,
     ("persons", "oidc", "ca"),
     ("time_stamps", "certificates"),
-    ("witness", "key"),
-    ("witness", "second_key"),
 )
 
 

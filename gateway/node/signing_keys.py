@@ -82,7 +82,7 @@ class SigningKeys:
 def load_witness_key(settings: Settings, tokens: SigningTokens) -> Ed25519Signer | None:
     """The key that cosigns partners' feeds; None where this node is no witness. Raises ConfigurationError."""
     name = witness_key_name(settings.federation, settings.node)
-    return next(iter(_load(settings, tokens, name, (settings.witness.key,), settings.witness.second_key)), None)
+    return next(iter(_load(settings, tokens, name, (settings.keys.witness,), settings.keys.witness_second)), None)
 
 
 def load_log_key(settings: Settings, tokens: SigningTokens, directory: Directory, now: datetime) -> Ed25519Signer:

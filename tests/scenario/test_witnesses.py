@@ -99,7 +99,7 @@ def test_the_third_authority_cosigns_over_its_absence_and_end(nodes: Federation,
     nodes.start("mo")
     lines = wait_until_cosigned(nodes, 1)
     operator.eventually("operator", "status", until=lambda status: not has_alarm(status))
-    key = load_signing_key(nodes["mo"].settings.witness.key, name=f"{FEDERATION}/mo/witness")  # type: ignore[arg-type]
+    key = load_signing_key(nodes["mo"].settings.keys.witness, name=f"{FEDERATION}/mo/witness")  # type: ignore[arg-type]
     verifier = Verifier(key.name, key.public_key, SignatureType.COSIGNATURE)
     cosigned = verify_cosignature(nodes["cn"].feed(FEED).checkpoint + lines, verifier)
     assert (cosigned.checkpoint.size, cosigned.checkpoint.root) == (1, nodes["cn"].feed(FEED).root)

@@ -32,10 +32,12 @@ def witnessing(root: Path, *, quorum: str = "any", **options: Any) -> Iterator[F
         for node, path in paths.items()
     }
 
-    def settings_of(node: str) -> str:
-        return f'[witness]\nkey = "{paths[node]}"\nevery_minutes = 0\n[alarms]\nunwitnessed_minutes = 0\n'
-
-    for made in with_logs(root, settings_of=settings_of, **options):
+    lines = "[witness]\nevery_minutes = 0\n[alarms]\nunwitnessed_minutes = 0\n"
+    for made in with_logs(root, settings_of=lambda _: lines, **options):
+        for node, path in paths.items():
+            config = made[node].config
+            settings = config.read_text(encoding="utf-8")
+            config.write_text(settings.replace("[keys]\n", f'[keys]\nwitness = "{path}"\n'), encoding="utf-8")
         before = made.directory
         policy = {WITNESS_POLICY: policy_lines(keys, quorum)}
         issued_at = before.issued_at + timedelta(seconds=1)

@@ -90,7 +90,7 @@ class WitnessServer:
         """
         validate(request)
         if self._witness is None:
-            raise NotFoundError(f"{self._node} is no witness: it has no witness.key")
+            raise NotFoundError(f"{self._node} is no witness: it has no keys.witness")
         call = current_call()
         call.record(repeatable=True)
         now_ms = self._clock()
