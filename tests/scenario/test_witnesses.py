@@ -101,6 +101,7 @@ def test_the_third_authority_cosigns_over_its_absence_and_end(nodes: Federation,
     operator.eventually("operator", "status", until=lambda status: not has_alarm(status))
     key = load_signing_key(nodes["mo"].settings.keys.witness, name=f"{FEDERATION}/mo/witness")  # type: ignore[arg-type]
     verifier = Verifier(key.name, key.public_key, SignatureType.COSIGNATURE)
+    assert f"its key for the directory's policy: {verifier.to_vkey()}" in nodes["mo"].log
     cosigned = verify_cosignature(nodes["cn"].feed(FEED).checkpoint + lines, verifier)
     assert (cosigned.checkpoint.size, cosigned.checkpoint.root) == (1, nodes["cn"].feed(FEED).root)
     nodes["mo"].kill()

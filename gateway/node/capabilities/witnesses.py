@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Final
 
@@ -9,8 +10,10 @@ from gateway.feed.rpc.witnessing import WitnessBounds, WitnessCollector, Witness
 from gateway.feed.service.witnessing import Witness
 from gateway.node.capabilities.capability import Capability
 from gateway.node.capabilities.parts import NodeParts
-from gateway.tlog.note import Signer
+from gateway.tlog.note import SignatureType, Signer, Verifier
 from gateway.trust.service.directory_versions import TrustedDirectory
+
+log = logging.getLogger(__name__)
 
 _MINUTE_MS: Final = 60_000
 
@@ -26,6 +29,9 @@ class Witnessing:
     def __init__(self, parts: NodeParts, *, trust: Callable[[], TrustedDirectory], signer: Signer | None) -> None:
         """`signer`: this node's key as a witness; None where it is none."""
         settings = parts.settings
+        if signer is not None:
+            vkey = Verifier(signer.name, signer.public_key, SignatureType.COSIGNATURE).to_vkey()
+            log.info("this node is a witness; its key for the directory's policy: %s", vkey)
         self.server = WitnessServer(
             settings.node,
             None if signer is None else Witness(settings.node, trust=trust, signer=signer),
