@@ -16,7 +16,6 @@ from gateway.contract.ids import FeedOrigin
 from gateway.db.database import Database
 from gateway.errors import (
     ErasedError,
-    GatewayError,
     InvalidRequestError,
     NotFoundError,
     TooLargeError,
@@ -256,25 +255,24 @@ def _witnessed(conn: Connection, trust: TrustedDirectory, feed_id: int, proved: 
 
     Of those that are enough it is the smallest.
     """
+    best = b""
     try:
         policy = policy_of(trust.directory)
-    except GatewayError as error:
-        log.warning("evidence without cosignatures of witnesses: %s", error.message)
-        return b""
-    if policy is None:
-        return b""
-    third = third_witnesses(policy, FeedOrigin.parse(proved.origin))
-    best = b""
-    for size in witnesses.sizes_over(conn, feed_id, proved.size, _WITNESSED_SIZES):
-        checkpoint = heads.checkpoint_at(conn, feed_id, size)
-        if checkpoint is None or not checkpoint.cosignature:
-            continue
-        note = checkpoint.cosigned_note + witnesses.lines_at(conn, feed_id, size)
-        parsed = parse_note(note)
-        is_enough = policy.is_met(third & policy.verified(parsed.unverified_text, parsed.signatures).keys())
-        if is_enough or not best:
-            hashes = consistency_proof(proved.size, size, StoredTiles(conn, feed_id))
-            best = ConsistencyProof(proved.size, tuple(hashes), note).encode()
-        if is_enough:
-            break
+        if policy is None:
+            return b""
+        third = third_witnesses(policy, FeedOrigin.parse(proved.origin))
+        for size in witnesses.sizes_over(conn, feed_id, proved.size, _WITNESSED_SIZES):
+            checkpoint = heads.checkpoint_at(conn, feed_id, size)
+            if checkpoint is None or not checkpoint.cosignature:
+                continue
+            note = checkpoint.cosigned_note + witnesses.lines_at(conn, feed_id, size)
+            parsed = parse_note(note)
+            is_enough = policy.is_met(third & policy.verified(parsed.unverified_text, parsed.signatures).keys())
+            if is_enough or not best:
+                hashes = consistency_proof(proved.size, size, StoredTiles(conn, feed_id))
+                best = ConsistencyProof(proved.size, tuple(hashes), note).encode()
+            if is_enough:
+                break
+    except (MalformedError, SignatureInvalidError) as error:  # evidence without witnesses proves all the rest
+        log.warning("evidence of %s without more witnesses: %s", proved.origin, error.message)
     return best

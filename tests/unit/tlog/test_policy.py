@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -11,7 +12,7 @@ from gateway.errors import MalformedError, SignatureInvalidError, TooLargeError
 from gateway.tlog.checkpoint import Checkpoint, cosign, sign_checkpoint
 from gateway.tlog.note import SignatureType, Verifier, parse_note
 from gateway.tlog.policy import MAX_POLICY_BYTES, MAX_WITNESSES, parse_policy
-from gateway.trust.pki.keys import Ed25519Signer
+from gateway.trust.pki.keys import Ed25519Signer, create_second_keys
 
 
 def signer(name: str) -> Ed25519Signer:
@@ -89,3 +90,21 @@ def test_cosignatures_are_found_by_their_key_and_verified() -> None:
     moved = parse_note(note + cosign(other, signer("w.example/b"), 7))
     with pytest.raises(SignatureInvalidError, match="isn't this key's signature"):
         parsed.verified(moved.unverified_text, moved.signatures)
+
+
+def test_a_key_of_the_second_algorithm_is_a_witness_of_the_policy_too(tmp_path: Path) -> None:
+    name = "w.example/a"
+    second = create_second_keys(tmp_path)[0].named(name)
+    alone = signer(name)
+    witness = alone.beside(second)
+    keys = [
+        Verifier(name, witness.public_key, SignatureType.COSIGNATURE),
+        Verifier(name, second.public_key, SignatureType.ML_DSA_44),
+    ]
+    lines = [f"witness {number} {key.to_vkey()}" for number, key in zip(("first", "second"), keys, strict=True)]
+    parsed = parse_policy("\n".join([*lines, "group both all first second", "quorum both"]))
+    note = sign_checkpoint(Checkpoint("log.example", 1, b"r" * 32), signer("log.example"))
+    cosigned = parse_note(note + cosign(note, witness, 9))
+    assert parsed.is_met(parsed.verified(cosigned.unverified_text, cosigned.signatures).keys())
+    first = parse_note(note + cosign(note, alone, 9))
+    assert not parsed.is_met(parsed.verified(first.unverified_text, first.signatures).keys())
