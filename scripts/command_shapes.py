@@ -225,6 +225,7 @@ PROVED_ALERT = facts(
     later_events=COUNT,
     steps=array(of(StepProof)),
     time_stamp=either(of(VerifiedTimeStamp), NULL),
+    witnesses=either(facts(names=TEXTS, is_enough=FLAG), NULL),
 )
 PROVED_FORK = facts(
     told=TEXT, publisher=TEXT, feed=TEXT, size=COUNT, held_root=TEXT, received_root=TEXT, directory_version=COUNT

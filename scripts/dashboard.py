@@ -92,6 +92,11 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             ((f"sum by (token, state) (gateway_signing_token_state{{{I}}}) or vector(0)", "{{token}} {{state}}"),),
         ),
         Panel(
+            "Oldest receipt that a witness fails to cosign",
+            ((f"max by (instance) (gateway_witness_lag_seconds{{{I}}})", "{{instance}}"),),
+            "s",
+        ),
+        Panel(
             "Oldest receipt due for a time stamp",
             ((f"max by (instance) (gateway_time_stamp_lag_seconds{{{I}}})", "{{instance}}"),),
             "s",

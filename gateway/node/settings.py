@@ -33,6 +33,7 @@ from gateway.node.sections.notification_settings import NOTIFICATION_PATHS, Noti
 from gateway.node.sections.observed_settings import AlarmSettings, Section, TraceSettings
 from gateway.node.sections.person_settings import PersonSettings
 from gateway.node.sections.time_stamp_settings import TimeStampSettings
+from gateway.node.sections.witness_settings import WitnessSettings
 from gateway.settings_file import make_absolute, problem_of
 from gateway.tls.secret_files import read_passphrase
 from gateway.trust.pki.token_uri import TokenKeyUri
@@ -284,6 +285,7 @@ class Settings(BaseSettings):
         default=NotificationSettings(), description="What persons and systems are told."
     )
     time_stamps: TimeStampSettings = Field(default=TimeStampSettings(), description="Time by a third party.")
+    witness: WitnessSettings = Field(default=WitnessSettings(), description="Cosignatures of witnesses.")
     stop_grace: float = Field(
         default=8.0,
         ge=1,
@@ -350,6 +352,8 @@ _PATHS = (
     ("keys", "receipts_next"),
     ("keys", "log_second"),
     ("keys", "receipts_second"),
+    ("keys", "witness"),
+    ("keys", "witness_second"),
     ("keys", "passphrase_file"),
     ("tokens", "*", "module"),
     ("tokens", "*", "pin_file"),

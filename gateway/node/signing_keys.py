@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from gateway.errors import ConfigurationError
+from gateway.feed.service.witnessing import witness_key_name
 from gateway.node.expiry import OwnKeys
 from gateway.node.host.environment import PASSPHRASE_VARIABLE
 from gateway.node.settings import Settings
@@ -76,6 +77,12 @@ class SigningKeys:
             return keys[0]  # nearly always
         own = self._directory().nodes.get(self._node)
         return keys[0] if own is None else _newest(keys, records(own), self._now())
+
+
+def load_witness_key(settings: Settings, tokens: SigningTokens) -> Ed25519Signer | None:
+    """The key that cosigns partners' feeds; None where this node is no witness. Raises ConfigurationError."""
+    name = witness_key_name(settings.federation, settings.node)
+    return next(iter(_load(settings, tokens, name, (settings.keys.witness,), settings.keys.witness_second)), None)
 
 
 def load_log_key(settings: Settings, tokens: SigningTokens, directory: Directory, now: datetime) -> Ed25519Signer:

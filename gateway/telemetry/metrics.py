@@ -204,6 +204,9 @@ class Metrics:
         self.time_stamp_lag = self._gauge(
             "gateway_time_stamp_lag_seconds", "Age of the oldest receipt that is due for a time stamp; 0 without one."
         )
+        self.witness_lag = self._gauge(
+            "gateway_witness_lag_seconds", "Age of the oldest receipt that a witness fails to cosign; 0 without one."
+        )
         self.signing_token_state = self._gauge(
             "gateway_signing_token_state", "1 for the state that a token with signing keys is in.", "token", "state"
         )

@@ -161,6 +161,14 @@ ALARM_TEXTS: Final[Mapping[str, AlarmText]] = {
         N_("Receipts aren't stamped by the third party"),
         N_("Ask the time-stamping authority, or correct the settings; gateway doctor tries it. It goes on by itself."),
     ),
+    "WITNESS": AlarmText(
+        N_("A witness doesn't cosign our feeds"),
+        N_("Ask the witness, or change the directory's policy. It goes on by itself."),
+    ),
+    "WITNESS_CONFLICT": AlarmText(
+        N_("A publisher shows a witness two histories of a feed"),
+        N_("Tell the feed's recipient, and keep the database: it has both checkpoints with the publisher's signature."),
+    ),
     "SIGNING_TOKEN": AlarmText(
         N_("A hardware token doesn't sign"),
         N_("Unlock it with gateway keys unlock, or bring it back; publishing then goes on by itself."),

@@ -278,6 +278,7 @@ SERVICES: Final[Mapping[str, ServiceActs]] = {
             "FetchFile": N_("fetched file {file}"),
             "AnnounceMaintenance": N_("announced its maintenance, or the end of it"),
             "OfferDirectory": N_("offered a version of the directory"),
+            "AddCheckpoint": N_("asked for a cosignature of the witness"),
         },
         {
             "Replicate": N_("opened a link, to send entries"),

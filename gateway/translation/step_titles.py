@@ -50,6 +50,10 @@ VERIFICATION_STEPS: Final[Mapping[str, tuple[str, str]]] = {
     "events": (N_("The later steps"), N_("Each later step passes the same steps, and is about this alert.")),
     "words": (N_("What people read"), N_("The readable files say what the signed originals say.")),
     "time stamp": (N_("The time stamp"), N_("A third party has signed that the alert and a receipt existed by then.")),
+    "witnesses": (
+        N_("The witnesses"),
+        N_("Third authorities have signed that the publisher's log has only grown: nobody was shown another one."),
+    ),
     "question": (N_("The question"), N_("The authority that asked has signed its question.")),
     "note": (N_("The answer's signature"), N_("The authority that answered has signed its answer, and can't deny it.")),
     "statement": (N_("The answer's statement"), N_("The answer is to this question.")),

@@ -144,6 +144,12 @@ def test_a_time_stamp_is_there_and_not_checked(known: Case, expert: ExpertDesk) 
     assert expert.choose(missing).failing == 1
 
 
+def test_cosignatures_of_witnesses_are_there_and_not_checked(known: Case, expert: ExpertDesk) -> None:
+    witnessed = render(replace(parts_of(known.bundle), witnessed=b"a proof"))
+    assert expert.choose(witnessed).trust(directory=known.directory).verdict.startswith("Verified, except:")
+    assert "Cosignatures of witnesses are there and weren't checked" in expert.verdict
+
+
 def test_each_step_says_by_whom_received_when_and_what_was_made_of_it(known: Case, expert: ExpertDesk) -> None:
     steps = examine(known.bundle, directory_note=known.directory).evidence
     assert steps is not None

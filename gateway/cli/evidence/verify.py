@@ -157,6 +157,7 @@ def _show(output: Output, examination: Examination[VerifiedEvidence]) -> None:
         if evidence is not None:
             proved = {**{json_key(name): value for name, value in _facts(evidence).items()}, "steps": evidence.steps}
             proved["time_stamp"] = evidence.time_stamp
+            proved["witnesses"] = evidence.witnesses
         output.json({"verified": evidence is not None, "steps": examination.steps, "evidence": proved})
         return
     _show_steps(output, examination)

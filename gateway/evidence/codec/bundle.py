@@ -7,6 +7,7 @@ evidence.codec.bundle_text renders the rest, so a reader can render it again and
     header.binpb  salt.bin  payload.binpb  alert.tlog-proof  alert.json
     events/001-acknowledged/  header.binpb  salt.bin  payload.binpb  event.tlog-proof  event.json
     alert.consistency  alert.tsr  (where a third party has stamped a receipt that covers the alert)
+    alert.witnessed  (where witnesses have cosigned a receipted checkpoint that covers it)
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ as much."""
 MAX_EVENTS = 999
 """Most later events: three digits; a rich alert has some 400."""
 
-MAX_FILES = 10 + 5 * MAX_EVENTS
+MAX_FILES = 11 + 5 * MAX_EVENTS
 
 MAX_BUNDLE_BYTES = 64 * 1024 * 1024
 """Most bytes of a bundle, so that a stranger's can't fill memory."""
@@ -46,6 +47,7 @@ MAX_PARTS_BYTES = 4 * MAX_BUNDLE_BYTES
 README, MANIFEST, DIRECTORY = "README.txt", "manifest.json", "directory.note"
 HEADER, SALT, PAYLOAD = "header.binpb", "salt.bin", "payload.binpb"
 CONSISTENCY, TIME_STAMP = "alert.consistency", "alert.tsr"
+WITNESSED = "alert.witnessed"
 _ENTRY_FILES = (HEADER, SALT, PAYLOAD)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 _EVENT = re.compile(r"events/([0-9]{3})-([a-z_]{1,32})/([a-z.-]{1,32})")
@@ -97,12 +99,15 @@ class EvidenceParts:
         alert: the entry that published the alert.
         events: later entries about it, in the exporter's order.
         time_stamp: None without one.
+        witnessed: leads from the checkpoint of the alert's proof to a receipted one, which is in it with the signatures
+            of log, recipient and witnesses; empty without one.
     """
 
     directory_note: bytes
     alert: EvidenceEntry
     events: tuple[EvidenceEntry, ...]
     time_stamp: EvidenceTimeStamp | None = None
+    witnessed: bytes = b""
 
 
 class Bundle:
@@ -183,10 +188,11 @@ def parts_of(bundle: Bundle) -> EvidenceParts:
     alert = _take_entry(left, "", "alert", missing)
     events = [_take_entry(left, folder + "/", "event", missing) for folder in _event_folders(left)]
     time_stamp = _take_time_stamp(left, missing)
+    witnessed = left.pop(WITNESSED, b"")
     problems = [f"{name} is missing" for name in missing] + [f"{name} is unknown" for name in left]
     if problems:
         raise MalformedError("the bundle isn't complete: " + "; ".join(problems[:20]))
-    return EvidenceParts(directory, alert, tuple(events), time_stamp)
+    return EvidenceParts(directory, alert, tuple(events), time_stamp, witnessed)
 
 
 def encode_zip(bundle: Bundle) -> bytes:

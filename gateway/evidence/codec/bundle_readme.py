@@ -20,19 +20,28 @@ FORMAT = "customs-gateway-evidence/v2"
 FORMAT_WITH_TIME_STAMP = "customs-gateway-evidence/v3"
 """As FORMAT, with the files of a time stamp: earlier software refuses these."""
 
+FORMAT_WITH_WITNESSES = "customs-gateway-evidence/v4"
+"""As FORMAT, with cosignatures of witnesses, and with a time stamp or without."""
+
 FORMAT_WITHOUT_STEPS = "customs-gateway-evidence/v1"
 """Of earlier software: it says of each entry whether there is a receipt, and not what was made of it."""
 
 
 def readme(
-    directory: Directory, alert: ClaimedEntry, events: Sequence[tuple[str, ClaimedEntry]], *, is_stamped: bool
+    directory: Directory,
+    alert: ClaimedEntry,
+    events: Sequence[tuple[str, ClaimedEntry]],
+    *,
+    form: str,
+    is_stamped: bool,
 ) -> str:
     """The README of the newest formats."""
+    text = _README + (_TIME_STAMP if is_stamped else "") + (_WITNESSES if form == FORMAT_WITH_WITNESSES else "")
     steps = step_proofs(alert, [claimed for _, claimed in events])
     ends = _ends_of_findings(events)
-    return (_README + _TIME_STAMP if is_stamped else _README).format(
+    return text.format(
         **_facts(directory, alert),
-        format=FORMAT_WITH_TIME_STAMP if is_stamped else FORMAT,
+        format=form,
         steps="\n".join(_step_lines(step) + ends.get(step.folder, "") for step in steps),
         received=_list(step.name for step in steps if step.received_at),
         unreceived=_list(step.name for step in steps if not step.received_at),
@@ -196,6 +205,15 @@ TIME STAMP OF A THIRD PARTY
   With OpenSSL, apart from the proof that the log has only grown (RFC 9162, section 2.1.4.2):
     sed '1,/^$/d' alert.consistency > checkpoint
     openssl ts -verify -in alert.tsr -data checkpoint -CAfile TSA.pem
+"""
+
+_WITNESSES = """\
+
+WITNESSES
+  alert.witnessed (c2sp.org/tlog-witness, add-checkpoint) has a checkpoint that is that of alert.tlog-proof or has grown
+  from it, signed by {publisher} and {recipient}, and cosigned by witnesses: each has seen that the feed has only grown,
+  so {publisher} can't have shown another history to somebody else without them. The directory's witness_policy
+  (c2sp.org/tlog-policy) has their keys, and says how many are needed.
 """
 
 _README_WITHOUT_STEPS = (

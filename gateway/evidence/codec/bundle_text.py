@@ -25,6 +25,7 @@ from gateway.evidence.codec.bundle import (
     MANIFEST,
     MAX_EVENTS,
     README,
+    WITNESSED,
     Bundle,
     EvidenceParts,
     alert_files,
@@ -36,6 +37,7 @@ from gateway.evidence.codec.bundle_entries import ClaimedEntry, StepProof, read_
 from gateway.evidence.codec.bundle_readme import (
     FORMAT,
     FORMAT_WITH_TIME_STAMP,
+    FORMAT_WITH_WITNESSES,
     FORMAT_WITHOUT_STEPS,
     readme,
     readme_without_steps,
@@ -51,7 +53,7 @@ class BundleForm:
     """A format of bundles.
 
     Attributes:
-        format: in the manifest; with a time stamp FORMAT becomes FORMAT_WITH_TIME_STAMP.
+        format: in the manifest; with a time stamp or witnesses FORMAT becomes another one.
         as_before: JSON has characters that don't print as they are.
     """
 
@@ -84,17 +86,26 @@ def render(parts: EvidenceParts, form: BundleForm = FORMS[0]) -> Bundle:
         folder = event_folder(number, claimed.kind)
         events.append((folder, claimed))
         files |= event_files(folder, entry, _event_json(claimed, form.as_before))
+    if parts.witnessed:
+        files[WITNESSED] = parts.witnessed
     is_newest = form.format == FORMAT
+    name = _format_of(parts) if is_newest else form.format
     if is_newest:
-        files[README] = readme(directory, alert, events, is_stamped=bool(stamp)).encode()
+        files[README] = readme(directory, alert, events, form=name, is_stamped=bool(stamp)).encode()
     else:
         files[README] = readme_without_steps(directory, alert, events).encode()
     entries = [_entry_json(folder, claimed) for folder, claimed in [("", alert), *events]]
     if is_newest:
         _add_outcomes(entries, step_proofs(alert, [claimed for _, claimed in events]))
-    name = FORMAT_WITH_TIME_STAMP if is_newest and stamp else form.format
     files[MANIFEST] = dump_json(_manifest(name, directory, alert, entries, files))
     return Bundle(files)
+
+
+def _format_of(parts: EvidenceParts) -> str:
+    """The newest format of these parts."""
+    if parts.witnessed:
+        return FORMAT_WITH_WITNESSES
+    return FORMAT if parts.time_stamp is None else FORMAT_WITH_TIME_STAMP
 
 
 def has_unknown_fields(event: Message) -> bool:

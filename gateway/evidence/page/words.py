@@ -37,6 +37,7 @@ _VERDICTS: Final[Mapping[str, str]] = {
     ),
     "no_receipt": N_("There is no receipt: it isn't proved that {node} received the alert."),
     "unreceived": N_("Not proved to be received: {names}"),
+    "witnessed": N_("Cosignatures of witnesses are there and weren't checked: this page can't."),
     "stamped": N_("A third party's time stamp is there and wasn't checked: this page can't."),
     "second": N_("Second signatures (ML-DSA-44) are there and weren't checked: browsers can't."),
 }

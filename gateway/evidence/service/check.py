@@ -16,6 +16,7 @@
     step then says which entry isn't proved to be received, and `VerifiedEvidence.steps` has what is shown of each.
 11. words: README, manifest and JSON are the bytes that these originals render to.
 12. time stamp, where there is one: see evidence.service.time_stamp_check.
+13. witnesses, where the directory has a policy or the bundle cosignatures: see evidence.service.witness_check.
 
 Times of keys: the recipient's cosignature is the only independent time. A log key counts if valid then, so evidence
 outlives later expiry and revocation. Without a receipt only the publisher's time remains, which a key's thief could
@@ -42,10 +43,16 @@ from gateway.contract.limits import SALT_BYTES
 from gateway.errors import GatewayError, MalformedError, SignatureInvalidError, VerificationError
 from gateway.evidence.codec.bundle import MANIFEST, MAX_FILE_BYTES, Bundle, EvidenceEntry, EvidenceParts, parts_of
 from gateway.evidence.codec.bundle_entries import ClaimedEntry, StepProof, is_about, read_entry
-from gateway.evidence.codec.bundle_readme import FORMAT, FORMAT_WITH_TIME_STAMP, FORMAT_WITHOUT_STEPS
+from gateway.evidence.codec.bundle_readme import (
+    FORMAT,
+    FORMAT_WITH_TIME_STAMP,
+    FORMAT_WITH_WITNESSES,
+    FORMAT_WITHOUT_STEPS,
+)
 from gateway.evidence.codec.bundle_text import FORMS, has_unknown_fields, render
 from gateway.evidence.service.report import STEPS, Examination, StepRun, VerifiedEntry, VerifiedEvidence, examined
 from gateway.evidence.service.time_stamp_check import check_time_stamp
+from gateway.evidence.service.witness_check import check_witnesses
 from gateway.feed.codec import FORMATS as ENTRY_FORMATS
 from gateway.feed.codec import parse_header
 from gateway.plurals import counted
@@ -103,7 +110,8 @@ def examine(
 
     def prove(run: StepRun) -> VerifiedEvidence:
         evidence, trust, parts = _evidence(run, bundle, anchors, directory_note, require_receipt)
-        return replace(evidence, time_stamp=check_time_stamp(run, parts, evidence.alert, trust, tsa_certificates))
+        stamp = check_time_stamp(run, parts, evidence.alert, trust, tsa_certificates)
+        return replace(evidence, time_stamp=stamp, witnesses=check_witnesses(run, parts, evidence.alert, trust))
 
     return examined(STEPS, prove, anchors, directory_note)
 
@@ -149,7 +157,7 @@ def _unreceived(steps: Sequence[StepProof]) -> list[str]:
 
 def _complete(bundle: Bundle, facts: list[str]) -> tuple[EvidenceParts, _Manifest]:
     parts = parts_of(bundle)
-    reader, listed = read_manifest(bundle, FORMAT, FORMAT_WITH_TIME_STAMP, FORMAT_WITHOUT_STEPS)
+    reader, listed = read_manifest(bundle, FORMAT, FORMAT_WITH_TIME_STAMP, FORMAT_WITH_WITNESSES, FORMAT_WITHOUT_STEPS)
     leaves = tuple(
         below.text("leaf_hash", "[0-9a-f]{64}", "a hash in hexadecimal")
         for below in reader.objects("entries", maximum=len(bundle.files))

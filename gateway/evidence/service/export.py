@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from sqlalchemy import Connection
 
@@ -12,8 +13,16 @@ from gateway.alerts.service import require_not_erased
 from gateway.alerts.tables import copies as alerts
 from gateway.alerts.tables import events as alert_events
 from gateway.alerts.tables.copies import AlertRow
+from gateway.contract.ids import FeedOrigin
 from gateway.db.database import Database
-from gateway.errors import ErasedError, InvalidRequestError, NotFoundError, TooLargeError, VerificationError, Violation
+from gateway.errors import (
+    ErasedError,
+    InvalidRequestError,
+    NotFoundError,
+    TooLargeError,
+    VerificationError,
+    Violation,
+)
 from gateway.evidence.codec.bundle import (
     MAX_BUNDLE_BYTES,
     MAX_EVENTS,
@@ -25,16 +34,22 @@ from gateway.evidence.codec.bundle import (
 from gateway.evidence.codec.bundle_text import render
 from gateway.evidence.service.check import examine
 from gateway.evidence.service.time_stamp_check import STEP as TIME_STAMP_STEP
-from gateway.feed.tables import dispositions, feeds, heads, journal, time_stamps
+from gateway.evidence.service.witness_check import STEP as WITNESS_STEP
+from gateway.feed.service.witnessing import policy_of, third_witnesses
+from gateway.feed.tables import dispositions, feeds, heads, journal, time_stamps, witnesses
 from gateway.feed.tables.heads import StoredTiles
-from gateway.tlog.checkpoint import unverified_checkpoint
+from gateway.tlog.checkpoint import Checkpoint, unverified_checkpoint
 from gateway.tlog.consistency_file import ConsistencyProof
 from gateway.tlog.merkle import consistency_proof, inclusion_proof
+from gateway.tlog.note import parse_note
 from gateway.tlog.proof_file import TlogProof, parse_proof
 from gateway.trust.service.directory_versions import TrustedDirectory
 from gateway.trust.service.verified_lines import verified_lines
 
 log = logging.getLogger(__name__)
+
+_WITNESSED_SIZES: Final = 100
+"""Most cosigned checkpoints that are looked at for one with enough witnesses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,14 +135,18 @@ def export(
             raise ErasedError(f"the content of alert {publisher}/{alert_id} was erased")
         left = _later(conn, row)[after_steps:]
         steps = _read(conn, trust, left, min(most_events, MAX_EVENTS))
-        stamp = _time_stamp(conn, row.feed_id, unverified_checkpoint(parse_proof(alert.proof).checkpoint_note).size)
-    parts = EvidenceParts(trust.note, alert, (), stamp)
+        proved = unverified_checkpoint(parse_proof(alert.proof).checkpoint_note)
+        stamp = _time_stamp(conn, row.feed_id, proved.size)
+        witnessed = _witnessed(conn, trust, row.feed_id, proved)
+    parts = EvidenceParts(trust.note, alert, (), stamp, witnessed)
     bundle, count = _fitting(parts, steps, most_bytes)
     examination = examine(bundle, directory_note=trust.note, require_receipt=False)
-    if examination.evidence is None and examination.steps[-1].number == TIME_STAMP_STEP:
-        log.warning("evidence of alert %s without its time stamp: %s", alert_id, examination.steps[-1].detail)
-        bundle, count = _fitting(replace(parts, time_stamp=None), steps, most_bytes)
-        examination = examine(bundle, directory_note=trust.note, require_receipt=False)
+    for number, without in _OTHERS_WORD.items():
+        if examination.evidence is None and examination.steps[-1].number == number:
+            log.warning("evidence of alert %s without what others say: %s", alert_id, examination.steps[-1].detail)
+            parts = without(parts)
+            bundle, count = _fitting(parts, steps, most_bytes)
+            examination = examine(bundle, directory_note=trust.note, require_receipt=False)
     if examination.evidence is None:
         last = examination.steps[-1]
         raise VerificationError(
@@ -135,6 +154,13 @@ def export(
         )
     more = len(left) - count
     return EvidencePart(bundle, after_steps + count if more else 0, more)
+
+
+_OTHERS_WORD: Mapping[int, Callable[[EvidenceParts], EvidenceParts]] = {
+    TIME_STAMP_STEP: lambda parts: replace(parts, time_stamp=None),
+    WITNESS_STEP: lambda parts: replace(parts, witnessed=b""),
+}
+"""What a bundle does without where it doesn't verify, by the step that fails."""
 
 
 def _fitting(parts: EvidenceParts, steps: Sequence[_Step], most_bytes: int) -> tuple[Bundle, int]:
@@ -224,3 +250,31 @@ def _time_stamp(conn: Connection, feed_id: int, size: int) -> EvidenceTimeStamp 
         return None
     hashes = consistency_proof(size, stored.size, StoredTiles(conn, feed_id))
     return EvidenceTimeStamp(ConsistencyProof(size, tuple(hashes), checkpoint.cosigned_note).encode(), stored.stamp)
+
+
+def _witnessed(conn: Connection, trust: TrustedDirectory, feed_id: int, proved: Checkpoint) -> bytes:
+    """A receipted checkpoint that covers the alert's, cosigned by enough witnesses or else by some; empty without one.
+
+    Of those that are enough it is the smallest.
+    """
+    best = b""
+    try:
+        policy = policy_of(trust.directory)
+        if policy is None:
+            return b""
+        third = third_witnesses(policy, FeedOrigin.parse(proved.origin))
+        for size in witnesses.sizes_over(conn, feed_id, proved.size, _WITNESSED_SIZES):
+            checkpoint = heads.checkpoint_at(conn, feed_id, size)
+            if checkpoint is None or not checkpoint.cosignature:
+                continue
+            note = checkpoint.cosigned_note + witnesses.lines_at(conn, feed_id, size)
+            parsed = parse_note(note)
+            is_enough = policy.is_met(third & policy.verified(parsed.unverified_text, parsed.signatures).keys())
+            if is_enough or not best:
+                hashes = consistency_proof(proved.size, size, StoredTiles(conn, feed_id))
+                best = ConsistencyProof(proved.size, tuple(hashes), note).encode()
+            if is_enough:
+                break
+    except (MalformedError, SignatureInvalidError) as error:  # evidence without witnesses proves all the rest
+        log.warning("evidence of %s without more witnesses: %s", proved.origin, error.message)
+    return best

@@ -31,6 +31,7 @@ STEPS = {
     10: "events",
     11: "words",
     12: "time stamp",
+    13: "witnesses",
 }
 """Names by number, as in `check` and docs/protocol.md."""
 
@@ -76,12 +77,26 @@ class VerifiedEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class WitnessProof:
+    """Witnesses whose cosignatures verify.
+
+    Attributes:
+        names: as the policy names them, in order.
+        is_enough: whether they are those that the directory's policy asks for.
+    """
+
+    names: tuple[str, ...]
+    is_enough: bool
+
+
+@dataclass(frozen=True, slots=True)
 class VerifiedEvidence:
     """Facts that a bundle proves.
 
     Attributes:
         directory_version: of the directory whose keys were used.
         alert: the entry that published it.
+        witnesses: who has cosigned a checkpoint that covers the alert; None where nobody is shown or required.
         time_stamp: on a receipt that covers the alert; None without one, or where it wasn't checked.
     """
 
@@ -89,6 +104,7 @@ class VerifiedEvidence:
     alert: VerifiedEntry
     events: tuple[VerifiedEntry, ...]
     time_stamp: VerifiedTimeStamp | None = None
+    witnesses: WitnessProof | None = None
 
     @property
     def key(self) -> AlertKey:

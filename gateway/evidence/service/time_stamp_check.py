@@ -16,7 +16,7 @@ from cryptography.x509 import Certificate
 
 from gateway.contract.json_document import format_time
 from gateway.errors import ConfigurationError, SignatureInvalidError
-from gateway.evidence.codec.bundle import EvidenceParts, EvidenceTimeStamp
+from gateway.evidence.codec.bundle import EvidenceParts
 from gateway.evidence.codec.bundle_entries import claimed_receipt
 from gateway.evidence.codec.time_stamp import VerifiedTimeStamp, verify_time_stamp
 from gateway.evidence.service.report import StepRun, VerifiedEntry
@@ -48,7 +48,7 @@ def check_time_stamp(
     why_absent = ""
     stamp = None
     with run.step(STEP, absent=lambda: why_absent) as facts:
-        checkpoint = _stamped_checkpoint(parts.time_stamp, alert, trust)  # 1, 2
+        checkpoint = later_receipt(parts.time_stamp.consistency, alert, trust)  # 1, 2
         try:
             stamp = verify_time_stamp(parts.time_stamp.stamp, checkpoint, certificates)  # 3
         except ConfigurationError as error:
@@ -66,14 +66,18 @@ def check_time_stamp(
     return stamp
 
 
-def _stamped_checkpoint(evidence: EvidenceTimeStamp, alert: VerifiedEntry, trust: TrustedDirectory) -> bytes:
-    """The checkpoint with its signatures, exactly as it was stamped."""
+def later_receipt(consistency: bytes, alert: VerifiedEntry, trust: TrustedDirectory) -> bytes:
+    """The receipted checkpoint to which a proof leads from the alert's, with its signatures as they are there.
+
+    Raises:
+        MalformedError, SignatureInvalidError, ProofInvalidError: one of them doesn't verify.
+    """
     origin = alert.origin
-    note = parse_consistency_file(evidence.consistency).checkpoint_note
+    note = parse_consistency_file(consistency).checkpoint_note
     received_at = claimed_receipt(origin.line, parse_note(note).signatures)
     if received_at is None:
-        raise SignatureInvalidError("the stamped checkpoint has no receipt")
-    verify_consistency_file(evidence.consistency, alert.checkpoint, trust.log_verifiers(origin, received_at))
+        raise SignatureInvalidError("the later checkpoint has no receipt")
+    verify_consistency_file(consistency, alert.checkpoint, trust.log_verifiers(origin, received_at))
     first_verified(
         trust.cosign_verifiers(origin.recipient, received_at),
         lambda verifier: verify_cosignature(note, verifier),

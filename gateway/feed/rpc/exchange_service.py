@@ -45,6 +45,9 @@ SendFile: TypeAlias = Callable[[AsyncIterator[pb.FetchFileRequest]], AsyncGenera
 AnswerLicence: TypeAlias = Callable[[pb.AskLicenceRequest], Awaitable[pb.AskLicenceResponse]]
 """Answers, signed, whether a licence of this node covers a partner's goods."""
 
+AnswerCheckpoint: TypeAlias = Callable[[pb.AddCheckpointRequest], Awaitable[pb.AddCheckpointResponse]]
+"""Cosigns, as a witness, a checkpoint that a partner shows."""
+
 KeepMaintenance: TypeAlias = Callable[[str, maintenance_pb2.MaintenanceWindow], Awaitable[None]]
 """Keeps the maintenance that a partner announces."""
 
@@ -76,6 +79,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
         history: HistoryAnswers,
         answer_licence: AnswerLicence,
         send_file: SendFile,
+        answer_checkpoint: AnswerCheckpoint,
         keep_maintenance: KeepMaintenance,
         updates: DirectoryUpdates,
     ) -> None:
@@ -90,6 +94,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
         self._history = history
         self._answer_licence = answer_licence
         self._send_file = send_file
+        self._answer_checkpoint = answer_checkpoint
         self._keep_maintenance = keep_maintenance
         self._updates = updates
 
@@ -241,6 +246,9 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
         validate(request)
         current_call().record(repeatable=True)
         return await self._updates.take_offer(current_call().principal.node, request.note, request.revocations)
+
+    async def AddCheckpoint(self, request: pb.AddCheckpointRequest, context: Context) -> pb.AddCheckpointResponse:
+        return await self._answer_checkpoint(request)
 
     def _party_of(self, origin_line: str) -> FeedOrigin:
         """The feed, when its two nodes are the caller and this one."""

@@ -57,6 +57,9 @@ FILE_WRONG = "FILE_WRONG"
 """Stays until the node restarts, as ANSWER_WRONG."""
 FILE_SCANNER = "FILE_SCANNER"
 TIME_STAMPS = "TIME_STAMPS"
+WITNESS = "WITNESS"
+WITNESS_CONFLICT = "WITNESS_CONFLICT"
+"""Lasts: the contradiction is kept in the database."""
 SIGNING_TOKEN = "SIGNING_TOKEN"  # noqa: S105  the alarm's name
 
 REPEAT_MS = 3_600_000

@@ -10,7 +10,13 @@ from gateway.db.database import Database
 from gateway.feed.rpc.committed_entries import TracedEntries
 from gateway.feed.rpc.comparing import PublisherAuditor
 from gateway.feed.rpc.directory_updates import DirectoryUpdates, PartnerCalls
-from gateway.feed.rpc.exchange_service import AnswerLicence, ExchangeServicer, HistoryAnswers, SendFile
+from gateway.feed.rpc.exchange_service import (
+    AnswerCheckpoint,
+    AnswerLicence,
+    ExchangeServicer,
+    HistoryAnswers,
+    SendFile,
+)
 from gateway.feed.rpc.links import LinkStatus
 from gateway.feed.rpc.maintenance import MaintenanceAnnouncer
 from gateway.feed.rpc.sending import FeedSender, Intake
@@ -98,7 +104,13 @@ class Exchange:
             writer=writer,
         )
 
-    def servicer(self, history: HistoryAnswers, answer_licence: AnswerLicence, send_file: SendFile) -> ExchangeServicer:
+    def servicer(
+        self,
+        history: HistoryAnswers,
+        answer_licence: AnswerLicence,
+        send_file: SendFile,
+        answer_checkpoint: AnswerCheckpoint,
+    ) -> ExchangeServicer:
         """Handlers of partners' calls."""
         return ExchangeServicer(
             receiver=self._receiver,
@@ -112,6 +124,7 @@ class Exchange:
             history=history,
             answer_licence=answer_licence,
             send_file=send_file,
+            answer_checkpoint=answer_checkpoint,
             keep_maintenance=self.maintenance.keep,
             updates=self.updates,
         )

@@ -56,6 +56,7 @@ from gateway.node.capabilities.capability import Capabilities
 from gateway.node.capabilities.every import start_capabilities
 from gateway.node.capabilities.licences import Licences
 from gateway.node.capabilities.parts import NodeParts
+from gateway.node.capabilities.witnesses import Witnessing
 from gateway.node.checks.partner_test import PartnerTest
 from gateway.node.directory_store import DirectoryStore, KeptVersions, pinned_anchors
 from gateway.node.feed_heads import FeedHeadMonitor
@@ -66,7 +67,7 @@ from gateway.node.reload import SettingsReloader
 from gateway.node.roles import Roles
 from gateway.node.rpc import NodeServicer
 from gateway.node.settings import FromPartners, Settings
-from gateway.node.signing_keys import SigningKeys, second_counts
+from gateway.node.signing_keys import SigningKeys, load_witness_key, second_counts
 from gateway.node.signing_tokens import SigningTokens, token_observer
 from gateway.node.upkeep import (
     Notes,
@@ -242,6 +243,11 @@ class Node:
         parts = self._make_parts()
         self._files = Attachments(parts)
         self._licences = Licences(parts, trust=self._directory.trusted, signer_for=self._log_signers.named)
+        self._witnessing = Witnessing(
+            parts,
+            trust=self._directory.trusted,
+            signer=load_witness_key(self.settings, self._tokens),
+        )
         if history.standby is not None:
             self._access.close_too(history.standby.close)
         alerts = AlertQueries(self.database, clock=self._clock, sent_size=parts.sent_size, former=parts.former_partners)
@@ -254,6 +260,7 @@ class Node:
             pseudonyms=self._pseudonyms,
             files=self._files.capability,
             licences=self._licences.capability,
+            witnesses=self._witnessing.capability,
             publisher=self._publisher,
             audit=self._audit.record,
         )
@@ -506,7 +513,9 @@ class Node:
             peer_tls=self._peer_tls,
             local_tls=self._local_tls,
             for_partners=peer_services(
-                exchange=self._exchange.servicer(history.answering, self._licences.answers.answer, self._files.send)
+                exchange=self._exchange.servicer(
+                    history.answering, self._licences.answers.answer, self._files.send, self._witnessing.server.answer
+                )
             ),
             for_systems=local_services(
                 alert=alert,

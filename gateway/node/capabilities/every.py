@@ -32,6 +32,7 @@ async def start_capabilities(
     pseudonyms: Pseudonyms,
     files: Capability,
     licences: Capability,
+    witnesses: Capability,
     publisher: Publisher,
     audit: AuditSink,
 ) -> Capabilities:
@@ -41,6 +42,7 @@ async def start_capabilities(
         await start_persons(parts, calls=callers.persons, pseudonyms=pseudonyms),
         files,
         licences,
+        witnesses,
         figures(parts, alerts=alerts, visibility=visibility),
         casework(
             parts,

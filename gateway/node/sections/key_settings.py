@@ -44,6 +44,12 @@ class KeySettings(Section):
     receipts_second: Path | None = Field(
         default=None, description="ML-DSA-44 key that cosigns what is received too, once the directory names it."
     )
+    witness: KeyPlace | None = Field(
+        default=None, description="Ed25519 key that cosigns partners' feeds; without it this node is no witness."
+    )
+    witness_second: Path | None = Field(
+        default=None, description="ML-DSA-44 key that cosigns them too, under the same name."
+    )
     passphrase_file: Path | None = Field(default=None, description="File with the keys' passphrase, if they have one.")
 
     @property
@@ -57,7 +63,7 @@ class KeySettings(Section):
         return [place for place in self.places.values() if isinstance(place, Path)]
 
 
-_KEYS = ("log", "receipts", "log_next", "receipts_next", "log_second", "receipts_second")
+_KEYS = ("log", "receipts", "log_next", "receipts_next", "log_second", "receipts_second", "witness", "witness_second")
 
 
 class TokenSettings(Section):

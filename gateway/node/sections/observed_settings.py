@@ -40,6 +40,9 @@ class AlarmSettings(Section):
     unstamped_minutes: int = Field(
         default=180, ge=0, description="Minutes for which a due time stamp may fail before that is an alarm."
     )
+    unwitnessed_minutes: int = Field(
+        default=180, ge=0, description="Minutes for which a witness may fail before that is an alarm."
+    )
     disk_free_mib: int = Field(
         default=1_024, ge=16, description="Free MiB for data_dir below which the disk is an alarm."
     )

@@ -167,6 +167,13 @@ ALARMS = {
         "token CN HSM is lost: it wasn't looked for yet",
     ],
     "TIME_STAMPS": ["receipts wait for a time stamp for 190 min: B:80 stamps nothing: HTTP 503"],
+    "WITNESS": [
+        "feeds wait for the witness MO for 190 min: MO can't be reached: TIMED OUT",
+        "the directory's policy of witnesses can't be read, so nobody is asked: LINE 1",
+    ],
+    "WITNESS_CONFLICT": [
+        "the publisher shows two histories of F/CN/HK/ALERTS, or no proof that they are one; both are kept"
+    ],
     "OUTBOX_WAITS": ["B:4222 takes no changes: NATS: Connection refused"],
     "FILE_WRONG": [
         "file 00FF isn't kept: HK doesn't send the file that it signed: it has 3 bytes, and the step that names it "

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0046"
-down_revision = "0044"
+down_revision = "0045"
 version = "0.2.0"  # of the gateway that brings it
 compatible = True  # it only adds: software of the revision before works on it (docs/runbook/upgrade.md)
 

@@ -3,12 +3,18 @@
 
 const MAX_FILE_BYTES = 5 * 1024 * 1024;
 const MAX_EVENTS = 999;
-const MAX_FILES = 10 + 5 * MAX_EVENTS;
+const MAX_FILES = 11 + 5 * MAX_EVENTS;
 const MAX_BUNDLE_BYTES = 64 * 1024 * 1024;
 const MAX_ZIP_BYTES = MAX_BUNDLE_BYTES + MAX_FILES * 512;
 const MAX_NAME_CHARS = 200;
-const FORMATS = ["customs-gateway-evidence/v3", "customs-gateway-evidence/v2", "customs-gateway-evidence/v1"];
+const FORMATS = [
+  "customs-gateway-evidence/v4",
+  "customs-gateway-evidence/v3",
+  "customs-gateway-evidence/v2",
+  "customs-gateway-evidence/v1",
+];
 const TIME_STAMP = ["alert.consistency", "alert.tsr"];
+const WITNESSED = "alert.witnessed";
 const README = "README.txt";
 const MANIFEST = "manifest.json";
 const FILE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*(\/[A-Za-z0-9][A-Za-z0-9._-]*)*$/;
@@ -95,7 +101,7 @@ function crc32(bytes) {
 }
 
 /**
- * Takes a bundle apart: `{directory, alert, events, isStamped}`; an entry is
+ * Takes a bundle apart: `{directory, alert, events, isStamped, isWitnessed}`; an entry is
  * `{number, folder, header, salt, payload, proof}`.
  */
 function partsOf(files) {
@@ -123,9 +129,10 @@ function partsOf(files) {
   const events = [...folders].sort().map((folder, at) => entry(at + 1, folder, "event"));
   const isStamped = TIME_STAMP.some((name) => left.has(name));
   if (isStamped) TIME_STAMP.forEach(take);
+  const isWitnessed = left.delete(WITNESSED);
   if (missing.length > 0) refuse("missing", { names: missing.slice(0, 20).join(", ") });
   if (left.size > 0) refuse("unknown", { names: [...left.keys()].slice(0, 20).join(", ") });
-  return { directory, alert, events, isStamped };
+  return { directory, alert, events, isStamped, isWitnessed };
 }
 
 /** The manifest's part for steps 1, 5 and 9: `{digests: Map, leaves: [text], alert: {publisher, id, recipient}}`. */

@@ -15,6 +15,7 @@ const STEPS = {
   10: "events",
   11: "words",
   12: "time stamp",
+  13: "witnesses",
 };
 
 const SALT_BYTES = 32;
@@ -42,7 +43,7 @@ class Stopped extends Error {}
  * 10. events: each later entry passes 3 to 8 and is about this alert, between these nodes.
  *
  * Step 11 of the gateway compares the files for people with the originals. This page reads none of them, and says where
- * there is a time stamp, which is step 12.
+ * there is a time stamp, step 12, or cosignatures of witnesses, step 13.
  *
  * A key counts if it was valid at the recipient's time in its cosignature, the only independent time. Without a receipt
  * only the publisher's time remains, which a thief of its key could backdate: the key must never have been revoked.
@@ -113,7 +114,8 @@ async function prove(steps, readFiles, vouchers, contract) {
     const proofs = stepProofs([alert, ...events]);
     facts.push(["later", { number: String(events.length) }]);
     facts.push(...unreceived(proofs.slice(1)));
-    return { trust, alert, events, proofs, isStamped: parts.isStamped, findings: endsOfFindings(events) };
+    const { isStamped, isWitnessed } = parts;
+    return { trust, alert, events, proofs, isStamped, isWitnessed, findings: endsOfFindings(events) };
   });
 }
 

@@ -121,13 +121,14 @@ function whose({ source }) {
 }
 
 /** What a verified bundle leaves open, a sentence each. */
-function exceptionsOf({ trust, alert, events, proofs, isStamped }) {
+function exceptionsOf({ trust, alert, events, proofs, isStamped, isWitnessed }) {
   const exceptions = [];
   if (!trust.isVouched) exceptions.push(whose(trust));
   if (alert.receivedAt === null) exceptions.push(sentence("no_receipt", { node: alert.feed.recipient }));
   exceptions.push(...unreceived(proofs.slice(1)).map(([key, values]) => sentence(key, values)));
   if ([alert, ...events].some(({ unchecked }) => unchecked > 0)) exceptions.push(sentence("second"));
   if (isStamped) exceptions.push(sentence("stamped"));
+  if (isWitnessed) exceptions.push(sentence("witnessed"));
   return exceptions;
 }
 

@@ -13,7 +13,12 @@ import pytest
 from gateway.contract import limits
 from gateway.contract.ids import ALERT_CHANNELS, KEPT, MAX_ORIGIN_CHARS, Channel
 from gateway.evidence.codec import bundle
-from gateway.evidence.codec.bundle_readme import FORMAT, FORMAT_WITH_TIME_STAMP, FORMAT_WITHOUT_STEPS
+from gateway.evidence.codec.bundle_readme import (
+    FORMAT,
+    FORMAT_WITH_TIME_STAMP,
+    FORMAT_WITH_WITNESSES,
+    FORMAT_WITHOUT_STEPS,
+)
 from gateway.evidence.page.contract_table import contract_table
 from gateway.evidence.page.words import PAGE_WORDS, page_words
 from gateway.evidence.page.writer import evidence_page, page_script
@@ -182,12 +187,12 @@ def test_numbers_and_names_in_the_script_are_the_code_s() -> None:
     stated = dict(re.findall(r'^const ([A-Z_0-9]+) = ((?:"[^"]*"|[0-9xn<* -]+));', script, flags=re.MULTILINE))
     values = {name: eval(re.sub(r"(?<=\d)n", "", text)) for name, text in stated.items()}  # noqa: S307  # our own file
     assert {name: values.get(name) for name in CONSTANTS} == CONSTANTS
-    arrays = dict(re.findall(r"^const (\w+) = \[(.*)\];", script, flags=re.MULTILINE))
+    arrays = dict(re.findall(r"^const (\w+) = \[([^\]]*)\];", script, flags=re.MULTILINE))
     lists = {name: re.findall(r'"([^"]+)"', text) for name, text in arrays.items()}
     assert lists["KEPT"] == [*KEPT]
     assert {*lists["CHANNELS"], *lists["KEPT"]} == {*Channel}
     assert lists["ALERT_CHANNELS"] == [*ALERT_CHANNELS]
-    assert lists["FORMATS"] == [FORMAT_WITH_TIME_STAMP, FORMAT, FORMAT_WITHOUT_STEPS]
+    assert lists["FORMATS"] == [FORMAT_WITH_WITNESSES, FORMAT_WITH_TIME_STAMP, FORMAT, FORMAT_WITHOUT_STEPS]
     steps = re.findall(r'^  (\d+): "([a-z ]+)",$', script, flags=re.MULTILINE)
     assert {int(number): name for number, name in steps} == STEPS
 

@@ -342,7 +342,7 @@ def test_what_is_damaged_or_erased_in_the_store_is_not_handed_out(tmp_path: Path
 
 def test_all_steps_are_told_in_order(case: Case) -> None:
     examination = examine(case.bundle, directory_note=case.directory)
-    assert [(step.number, step.name) for step in examination.steps] == list(STEPS.items())
+    assert [(step.number, step.name) for step in examination.steps] == list(STEPS.items())[:-1]  # no witnesses
     assert [step.status for step in examination.steps] == [StepStatus.PASSED] * 11 + [StepStatus.ABSENT]
 
 

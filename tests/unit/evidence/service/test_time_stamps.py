@@ -196,7 +196,7 @@ def test_every_manipulation_fails(case: Stamped, authority: Authority, other: Au
         ("by another authority", case.with_stamp(stamp=stamped(other, note)), "isn't one that you trust"),
         ("consistency changed", case.with_stamp(consistency=b"\n".join(proof)), "doesn't lead to"),
         ("another size", case.with_stamp(consistency=old_size), "the proof starts at 2 entries"),
-        ("without a receipt", without_receipt, "the stamped checkpoint has no receipt"),
+        ("without a receipt", without_receipt, "the later checkpoint has no receipt"),
         ("not a stamp", case.with_stamp(stamp=own), "isn't an answer of a TSA"),
         ("more bytes", case.with_stamp(stamp=case.stamp.stamp + b"\0"), "isn't an answer of a TSA"),
     ):
