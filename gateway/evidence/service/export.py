@@ -17,7 +17,9 @@ from gateway.db.database import Database
 from gateway.errors import (
     ErasedError,
     InvalidRequestError,
+    MalformedError,
     NotFoundError,
+    SignatureInvalidError,
     TooLargeError,
     VerificationError,
     Violation,
