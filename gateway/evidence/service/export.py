@@ -18,7 +18,9 @@ from gateway.db.database import Database
 from gateway.errors import (
     ErasedError,
     InvalidRequestError,
+    MalformedError,
     NotFoundError,
+    SignatureInvalidError,
     TooLargeError,
     VerificationError,
     Violation,
