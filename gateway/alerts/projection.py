@@ -16,7 +16,7 @@ from gateway.alerts.rules.life import ENDING, AlertLife, advance
 from gateway.alerts.tables import copies as alerts
 from gateway.alerts.tables import erasures, events
 from gateway.alerts.tables.copies import AlertRow
-from gateway.alerts.tables.erasures import ErasureRow
+from gateway.alerts.tables.erasures import AlertErasureRow
 from gateway.alerts.tables.events import AlertEventRow, MentionRow
 from gateway.alerts.tables.schema import alert_erasures, alert_events, alert_evidence, erased_entries
 from gateway.alerts.tables.schema import alerts as alerts_table
@@ -164,7 +164,7 @@ class AlertProjection(Projection):
         """
         key = wire.erased_key(event, entry.feed.origin)
         body = event.erased
-        row = ErasureRow(
+        row = AlertErasureRow(
             *(entry.position, key.alert_id, key.publisher, key.recipient, entry.feed.origin.publisher),
             *(entry.feed.id, entry.index, to_ms(event.occurred_at)),
         )

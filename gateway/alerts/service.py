@@ -15,7 +15,7 @@ from gateway.alerts.tables import copies as alerts
 from gateway.alerts.tables import due_conditions, erasures, events
 from gateway.alerts.tables.copies import AlertRow
 from gateway.alerts.tables.due_conditions import NO_DEADLINE, SortValues, deadline_columns, deadline_values
-from gateway.alerts.tables.erasures import ErasureRow
+from gateway.alerts.tables.erasures import AlertErasureRow
 from gateway.alerts.tables.events import AlertEventRow
 from gateway.alerts.tables.schema import alerts as alerts_table
 from gateway.contract.enum_words import word_of
@@ -238,7 +238,7 @@ def require_not_erased(conn: Connection, publisher: str, alert_id: str) -> None:
     )
 
 
-def _said(row: ErasureRow) -> str:
+def _said(row: AlertErasureRow) -> str:
     at = f"{clipped_moment(row.said_at):%Y-%m-%d %H:%M} UTC"
     if row.rule:
         return f"erased at {row.node} on {at} under rule {row.rule}, legal basis {row.legal_basis}"
@@ -246,11 +246,11 @@ def _said(row: ErasureRow) -> str:
     return f"kept at {row.node} on {at}: {why}"
 
 
-def _refusal(row: ErasureRow) -> alert_pb2.ErasureRefusal.ValueType:
+def _refusal(row: AlertErasureRow) -> alert_pb2.ErasureRefusal.ValueType:
     return cast("alert_pb2.ErasureRefusal.ValueType", row.refusal)
 
 
-def _erasure(row: ErasureRow, origin: str) -> alert_service_pb2.AlertErasure:
+def _erasure(row: AlertErasureRow, origin: str) -> alert_service_pb2.AlertErasure:
     return alert_service_pb2.AlertErasure(
         alert=alert_pb2.AlertReference(publisher=row.publisher, alert_id=row.alert_id),
         recipient=row.recipient,

@@ -16,6 +16,7 @@ import pytest
 from google.protobuf.descriptor import FieldDescriptor
 from playwright.sync_api import Browser, expect
 
+from gateway.alerts.codec import ERASURES
 from gateway.contract.enum_words import word_for
 from gateway.contract.ids import FeedOrigin
 from gateway.contract.messages import to_timestamp
@@ -221,7 +222,10 @@ def test_everything_that_is_signed_is_shown_as_text_whatever_it_is(known: Case, 
     expert.assert_accessible()
 
 
-@pytest.mark.parametrize("kind", [field.name for field in alert_pb2.AlertEvent.DESCRIPTOR.oneofs[0].fields])
+EVENTS = [field.name for field in alert_pb2.AlertEvent.DESCRIPTOR.oneofs[0].fields]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in EVENTS if kind not in ERASURES])
 def test_every_field_of_the_contract_is_decoded(known: Case, expert: ExpertDesk, kind: str) -> None:
     event = alert_pb2.AlertEvent(occurred_at=to_timestamp(known.cn.clock.now), actor="desk")
     body: Any = fill(getattr(event, kind))
@@ -240,6 +244,15 @@ def test_every_field_of_the_contract_is_decoded(known: Case, expert: ExpertDesk,
         entries = [signed(known, published(known)), *entries]
     assert assert_same(expert, bundle_of(known, *entries), directory=known.directory) == 0
     assert dict(expert.fields()) == dict(leaves_of(event))
+
+
+@pytest.mark.parametrize("kind", ERASURES)
+def test_an_erasure_is_no_step_of_an_alert(known: Case, expert: ExpertDesk, kind: str) -> None:
+    event = alert_pb2.AlertEvent(occurred_at=to_timestamp(known.cn.clock.now), actor="desk")
+    getattr(event, kind).alert.CopyFrom(reference(known))
+    erasure = signed(known, event.SerializeToString(), publisher="hk")
+    bundle = bundle_of(known, signed(known, published(known)), erasure)
+    assert assert_same(expert, bundle, directory=known.directory) == 10
 
 
 def test_what_a_page_cannot_read_of_a_newer_contract_is_counted(known: Case, expert: ExpertDesk) -> None:

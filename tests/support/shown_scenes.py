@@ -258,6 +258,7 @@ def _until(check: Callable[[], object], told: Path) -> None:
 
 
 SCENES: Mapping[tuple[str, ...], Scene] = {
+    ("alert", "erase"): closed,
     ("alert", "publication-sheet"): closed,
     ("file", "ask"): partners_file,
     ("file", "erase"): kept_file,

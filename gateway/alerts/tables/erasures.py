@@ -17,7 +17,7 @@ _AT_ONCE = 500
 """Most indexes in one statement."""
 
 
-class ErasureRow(NamedTuple):
+class AlertErasureRow(NamedTuple):
     """What a node has said; as the table's columns. An empty rule is a refusal."""
 
     position: int
@@ -40,35 +40,35 @@ class ErasureRow(NamedTuple):
         return AlertKey(self.publisher, self.alert_id, self.recipient)
 
 
-def add(conn: Connection, row: ErasureRow) -> None:
+def add(conn: Connection, row: AlertErasureRow) -> None:
     """Writes what a node has said."""
     conn.execute(insert(alert_erasures).values(row._replace(legal_basis=storable_text(row.legal_basis))._asdict()))
 
 
 def newest(
     conn: Connection, *, before: int, limit: int, alert: tuple[str, str] | None = None
-) -> list[tuple[ErasureRow, str]]:
+) -> list[tuple[AlertErasureRow, str]]:
     """Rows below a position, newest first, each with its feed's name; of one alert where it is given."""
     c = alert_erasures.c
     of_alert = [] if alert is None else [c.publisher == alert[0], c.alert_id == alert[1]]
     query = select(alert_erasures, feeds.c.origin).join(feeds, feeds.c.id == c.feed_id)
     rows = conn.execute(query.where(c.position < before, *of_alert).order_by(c.position.desc()).limit(limit))
-    return [(ErasureRow(*row[:-1]), row[-1]) for row in rows]
+    return [(AlertErasureRow(*row[:-1]), row[-1]) for row in rows]
 
 
-def of_copy(conn: Connection, key: AlertKey) -> list[ErasureRow]:
+def of_copy(conn: Connection, key: AlertKey) -> list[AlertErasureRow]:
     """All that was said of a copy, oldest first."""
     c = alert_erasures.c
     same = (c.alert_id == key.alert_id, c.publisher == key.publisher, c.recipient == key.recipient)
-    return [ErasureRow(*row) for row in conn.execute(select(alert_erasures).where(*same).order_by(c.position))]
+    return [AlertErasureRow(*row) for row in conn.execute(select(alert_erasures).where(*same).order_by(c.position))]
 
 
-def asked_of(conn: Connection, node: str, limit: int) -> list[ErasureRow]:
+def asked_of(conn: Connection, node: str, limit: int) -> list[AlertErasureRow]:
     """Requests of publishers to a node about copies that are still there, oldest first."""
     c = alert_erasures.c
     there = and_(alerts.c.alert_id == c.alert_id, alerts.c.publisher == c.publisher, alerts.c.recipient == c.recipient)
     query = select(alert_erasures).where(c.recipient == node, c.node == c.publisher, c.asks, exists().where(there))
-    return [ErasureRow(*row) for row in conn.execute(query.order_by(c.position).limit(limit))]
+    return [AlertErasureRow(*row) for row in conn.execute(query.order_by(c.position).limit(limit))]
 
 
 def ended_before(

@@ -42,7 +42,7 @@ def erase(
 
     \b
     Example:
-      gateway alert erase 019bbf30-0000-7000-8000-000000000000 --legal-basis "Customs Act, art. 12" --system boss
+      gateway alert erase 019bbf30-0000-7000-8000-000000000000 --legal-basis "Customs Act, art. 12" --system supervisor
 
     \b
     Exit codes: 0 done, 1 refused or unreachable, 2 wrong input or a state that doesn't allow it.

@@ -12,6 +12,7 @@ import pytest
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
+from gateway.alerts.codec import ERASURES
 from gateway.cli.alert.content import content_facts
 from gateway.cli.alert.steps import history_row
 from gateway.v1.alert_pb2 import Alert, AlertEvent
@@ -43,7 +44,8 @@ _TIMESTAMP = "google.protobuf.Timestamp"
 _KINDS = [
     field.name
     for field in AlertEvent.DESCRIPTOR.oneofs[0].fields
-    if field.name not in ("published", "amended", "disposition")  # their content is shown above, or as delivery
+    # Their content is shown above, or as delivery; erasures are no steps: `gateway alert erased` lists them.
+    if field.name not in ("published", "amended", "disposition", *ERASURES)
 ]
 
 

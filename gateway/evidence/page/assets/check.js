@@ -345,7 +345,7 @@ function requireAbout(event, alert, before) {
   const entries = [alert, ...before];
   const place = { feed: event.feed.line, index: String(event.index) };
   if (entries.some(({ feed, index }) => feed.line === event.feed.line && index === event.index)) refuse("twice", place);
-  const isStep = !["disposition", "unknown", "published"].includes(event.kind);
+  const isStep = !["disposition", "unknown", "published", "erased", "erasure_refused"].includes(event.kind);
   const isAbout = event.kind === "disposition"
     ? entries.some((entry) => speaksOf(event, entry))
     : isStep && isSameAlert(keyOf(event), keyOf(alert));
