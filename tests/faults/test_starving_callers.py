@@ -44,7 +44,7 @@ LARGE_S = 0.02
 CALLS = 150
 """Small calls of the other caller, one after the other."""
 
-ROUNDS = 4
+ROUNDS = 15
 """Rounds of small calls, of which one must show the share: others may fall into a busy machine's worst moments."""
 
 CANCEL = 8

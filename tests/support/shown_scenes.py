@@ -131,6 +131,18 @@ def closed(kit: CommandKit, call: Call, _: Path) -> None:
     kit.json("cn", "alert", "close", alert_id, "--outcome", "confirmed", "--system", "risk-engine")
 
 
+def ended(kit: CommandKit, call: Call, cwd: Path) -> None:
+    """The same, and hk has confirmed that it has the last step."""
+    closed(kit, call, cwd)
+    shown = ("alert", "show", call.arguments[0], "--system", "officers")
+    kit.eventually("cn", *shown, until=lambda found: _last_step(found) == ("closed", "applied"))
+
+
+def _last_step(found: Any) -> tuple[str, str]:
+    (copy,) = found["deliveries"]
+    return copy["last_step"]["event"], copy["last_step"]["state"]
+
+
 # -- notifications
 
 
@@ -258,7 +270,7 @@ def _until(check: Callable[[], object], told: Path) -> None:
 
 
 SCENES: Mapping[tuple[str, ...], Scene] = {
-    ("alert", "erase"): closed,
+    ("alert", "erase"): ended,
     ("alert", "publication-sheet"): closed,
     ("file", "ask"): partners_file,
     ("file", "erase"): kept_file,
