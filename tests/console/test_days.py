@@ -16,13 +16,16 @@ from tests.console.test_worklist import Clicks
 from tests.support.console.case import Case
 from tests.support.console.desk import Desks
 from tests.support.console.trial import ConsoleTrial
+from tests.support.waiting import eventually
 
 
 def test_a_supervisor_gives_what_is_overdue_and_nobodys_to_somebody_in_five_clicks(
     desk: Desks, trial: ConsoleTrial
 ) -> None:
-    late = to_timestamp(int((datetime.now(UTC) + timedelta(seconds=1)).timestamp() * 1000))
-    publish(trial, container=(number := container()), reply_by=late, priority=alert_pb2.PRIORITY_C)
+    late = datetime.now(UTC) + timedelta(seconds=1)
+    reply_by = to_timestamp(int(late.timestamp() * 1000))
+    publish(trial, container=(number := container()), reply_by=reply_by, priority=alert_pb2.PRIORITY_C)
+    eventually(lambda: datetime.now(UTC) > late, within_s=5)
     desk("hk", "officer")  # whoever it is given to works here
     supervisor, click = desk("hk", "supervisor"), Clicks()
     page = supervisor.open("/inbox")

@@ -280,11 +280,13 @@ def test_without_script_the_picture_is_shown_in_full_width(desk: Desks, case: Ca
     expect(picture).to_have_count(1)
     before = picture.bounding_box()
     page.get_by_role("link", name="In full width").click()
+    expect(picture).to_have_count(1)
     after = picture.bounding_box()
     assert before is not None
     assert after is not None
     assert after["width"] > 1.3 * before["width"]
     page.get_by_role("link", name="Beside the list").click()
+    expect(picture).to_have_count(1)
     assert (picture.bounding_box() or before)["width"] == pytest.approx(before["width"])
 
 

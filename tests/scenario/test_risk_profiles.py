@@ -123,7 +123,9 @@ def test_from_offer_to_withdrawal(nodes: Federation, tmp_path: Path) -> None:
 
 def _report_and_withdraw(cn: Cli, hk: Cli) -> None:
     """What came of it goes back; after the withdrawal nothing is hit any more."""
-    report = hk.json("analyst", "risk-profile", "report", NAME)["report"]
+    report = hk.eventually(
+        "analyst", "risk-profile", "report", NAME, until=lambda made: int(made["report"]["records"]) == 7
+    )["report"]
     numbers = {name: int(report[name]) for name in ("records", "hits", "confirmed", "unfounded")}
     assert numbers == {"records": 7, "hits": 6, "confirmed": 3, "unfounded": 0}
 

@@ -188,7 +188,6 @@ def test_a_token_lost_under_load_is_said_at_once_and_nothing_is_lost(
     cli.eventually(
         "operator", "status", until=lambda status: "SIGNING_TOKEN" not in {a["code"] for a in status["alarms"]}
     )
-    cli.run("", "verify") if False else None
 
 
 async def enough(collected: list[Any], count: int) -> bool:

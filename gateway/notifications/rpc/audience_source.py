@@ -48,6 +48,16 @@ class AudienceSource:
                 self._read_at = time.monotonic()
             return self._audience
 
+    def with_caller(self, caller: str) -> Audience:
+        """The audience, read again where it lacks a caller, whose account may be younger than the last reading.
+
+        Raises:
+            StoreUnavailableError: it can't be read.
+        """
+        if caller not in self.by_id():
+            self.forget()
+        return self()
+
     def forget(self) -> None:
         """Reads again at the next call: rules have changed here."""
         with self._lock:

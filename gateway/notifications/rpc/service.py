@@ -111,8 +111,8 @@ class NotificationServicer(notification_service_pb2_grpc.NotificationServiceServ
     async def GetNotificationRules(
         self, request: pb.GetNotificationRulesRequest, context: Context
     ) -> pb.GetNotificationRulesResponse:
-        audience = await asyncio.to_thread(self._audience)
         principal = current_call().principal
+        audience = await asyncio.to_thread(self._audience.with_caller, principal.id)
         addressee = next((one for one in audience.addressees if one.id == principal.id), None)
         own = audience.book.own.get(principal.id)
         return pb.GetNotificationRulesResponse(

@@ -116,7 +116,7 @@ class SigningToken:
         self._pins = pins
         self._on_change = on_change
         self._status = TokenStatus(TokenState.LOST, "it wasn't looked for yet")
-        self._asking = threading.Lock()
+        self._asking = threading.RLock()  # from a question to what its answer says of the state
         self._process: subprocess.Popen[bytes] | None = None
         self._end: socket.socket | None = None
 
@@ -140,12 +140,13 @@ class SigningToken:
     def sign(self, label: str, message: bytes) -> bytes:
         """An Ed25519 signature, 64 bytes; raises SigningKeyUnavailableError at once unless the token is ready."""
         if self._status.state is TokenState.READY:
-            outcome, answer = self._ask(TokenOperation.SIGN, label, message, ANSWER_S)
-            if outcome is TokenOutcome.DONE:
-                return answer
-            if outcome is TokenOutcome.PIN_REFUSED:
-                self._note_changed_pin()
-            self._judge(outcome, answer)
+            with self._asking:
+                outcome, answer = self._ask(TokenOperation.SIGN, label, message, ANSWER_S)
+                if outcome is TokenOutcome.DONE:
+                    return answer
+                if outcome is TokenOutcome.PIN_REFUSED:
+                    self._note_changed_pin()
+                self._judge(outcome, answer)
         raise self.unavailable()
 
     def generate(self, label: str) -> TokenKey:
@@ -164,19 +165,21 @@ class SigningToken:
         if self._pins is not None and self._pins.was_refused(pin):
             way_out = f"If it is the right one now, delete {self._pins.refused} and try again."
             raise CredentialsError(f"token {self.label} has refused this PIN, which isn't tried again", way_out=way_out)
-        outcome, answer = self._try(TokenOperation.UNLOCK, pin)
-        self._judge(outcome, answer)
+        with self._asking:
+            outcome, answer = self._try(TokenOperation.UNLOCK, pin)
+            self._judge(outcome, answer)
         if outcome is not TokenOutcome.DONE:
             raise self._unusable(outcome, answer)
 
     def look(self) -> TokenStatus:
         """Finds out how the token is; starts a process that ended, opens what was lost, and unlocks it where it can."""
-        outcome, answer = self._ask(TokenOperation.LOOK, "", b"", OPEN_S)
-        if outcome is TokenOutcome.PIN_REFUSED:
-            self._note_changed_pin()
-        if outcome is TokenOutcome.LOCKED and self._pins is not None:
-            outcome, answer = self._unlock_by_itself(self._pins, answer)
-        self._judge(outcome, answer)
+        with self._asking:
+            outcome, answer = self._ask(TokenOperation.LOOK, "", b"", OPEN_S)
+            if outcome is TokenOutcome.PIN_REFUSED:
+                self._note_changed_pin()
+            if outcome is TokenOutcome.LOCKED and self._pins is not None:
+                outcome, answer = self._unlock_by_itself(self._pins, answer)
+            self._judge(outcome, answer)
         return self._status
 
     def lose(self, problem: str) -> None:
