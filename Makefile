@@ -28,7 +28,7 @@ demo: setup ## Set everything up, then run three gateways on this machine with a
 
 test: setup ## Set everything up, then run all tests; says what is missing on the machine
 	@scripts/test-packages --check
-	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --quiet $(ARGS)
+	@$(BIN)/python -m scripts.run_tests --numprocesses auto --dist loadfile --no-loadscope-reorder --quiet $(ARGS)
 
 test-packages: ## Install Chromium, Chinese fonts, nats-server, HAProxy, OpenSSL and SoftHSM for tests (as root on Debian)
 	@scripts/test-packages

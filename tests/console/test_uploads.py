@@ -8,7 +8,7 @@ import random
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -383,7 +383,9 @@ def test_parts_come_from_a_page_of_the_session(trial: ConsoleTrial, sender: Send
         ):
             assert sender.send(method, place, b"a" * 100, **headers).status == 403, (method, place, headers)
     stranger = Visitor(trial["hk"])
-    assert stranger.send("POST", path.format(token), b"a" * 600_000, Origin=trial["hk"].origin).status == 401
+    with suppress(ConnectionError):  # it answers without reading on, and closes: what still comes may meet that first
+        assert stranger.send("POST", path.format(token), b"a" * 600_000, Origin=trial["hk"].origin).status == 401
+    assert Visitor(trial["hk"]).send("POST", path.format(token), b"a", Origin=trial["hk"].origin).status == 403
     assert said(sender.send("GET", f"/files/{token}/upload")) == {"offset": 0}
 
 
