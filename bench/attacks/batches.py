@@ -18,6 +18,7 @@ from gateway.client.bulk import new_alert
 from gateway.contract.ids import UUID7_RANDOM_BYTES, FeedOrigin, uuid7
 from gateway.contract.limits import MAX_PAGE_SIZE, MAX_STREAM_ITEMS
 from gateway.contract.messages import to_timestamp
+from gateway.contract.status import WRITE_FAILED
 from gateway.history.codec.signed_texts import encode_query, query_digest, question_origin, question_text
 from gateway.tlog.note import sign_note
 from gateway.trust.pki.keys import load_signing_key
@@ -97,7 +98,8 @@ async def _again_and_again(read_stream: Callable[[], Awaitable[None]], size: int
             await read_stream()
             tally["OK"] += 1
         except grpc.aio.AioRpcError as error:
-            tally[error.code().name] += 1
+            is_cut = (error.code(), error.details()) == (grpc.StatusCode.INTERNAL, WRITE_FAILED)
+            tally["ended while sending" if is_cut else error.code().name] += 1
             await asyncio.sleep(_AGAIN_S)
 
     await at_once(size, once)
