@@ -241,6 +241,19 @@ PROVED_AUDIT_EXPORT = facts(
     signed_at=TIME,
     directory_version=COUNT,
 )
+PROVED_INCLUSION = facts(
+    told=TEXT,
+    issuer=TEXT,
+    feed=TEXT,
+    entry=COUNT,
+    size=COUNT,
+    key_id=TEXT,
+    signed_at=TIME,
+    recorded_at=TIME,
+    payload_type=TEXT,
+    payload_digest=TEXT,
+    directory_version=COUNT,
+)
 PROVED_DENIAL = facts(
     told=TEXT,
     recipient=TEXT,
@@ -592,10 +605,13 @@ SHAPES: Mapping[str, Schema] = {
     "evidence verify": facts(
         verified=FLAG,
         steps=array(of(StepResult)),
-        evidence=either(PROVED_ALERT, PROVED_ANSWER, PROVED_FORK, PROVED_DENIAL, PROVED_AUDIT_EXPORT, NULL),
+        evidence=either(
+            PROVED_ALERT, PROVED_ANSWER, PROVED_FORK, PROVED_DENIAL, PROVED_AUDIT_EXPORT, PROVED_INCLUSION, NULL
+        ),
     ),
     "evidence page": facts(path=TEXT, bytes=COUNT, sha_256=TEXT),
     "evidence consistency": facts(feed=TEXT, older_size=COUNT, newer_size=COUNT),
+    "evidence cose-receipt": facts(path=TEXT, feed=TEXT, entry=COUNT, key_id=TEXT),
     "notification list": listing(notification_service_pb2.Notification),
     "notification watch": lines(message(notification_service_pb2.Notification)),
     "notification read": message(notification_service_pb2.MarkNotificationsReadResponse),

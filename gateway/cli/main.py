@@ -220,6 +220,7 @@ COMMANDS: Mapping[str, str | Noun] = {
             "verify": "gateway.cli.evidence.verify:verify",
             "page": "gateway.cli.evidence.page:page",
             "consistency": "gateway.cli.evidence.consistency:consistency",
+            "cose-receipt": "gateway.cli.evidence.cose_receipt:cose_receipt",
         },
     ),
     "link": Noun(

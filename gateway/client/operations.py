@@ -204,6 +204,14 @@ class EvidenceClient:
         method = self._connection.stubs.evidence.ProveConsistency
         return (await self._connection.unary(method, request, evidence.ProveConsistencyResponse)).proof
 
+    async def export_cose_receipt(
+        self, alert: AlertReference | None = None, *, recipient: str = "", origin: str = "", index: int = 0
+    ) -> list[evidence.EvidenceFile]:
+        """A COSE receipt (RFC 9942) for an own alert, or an entry of an own feed, and what it takes to verify it."""
+        request = evidence.ExportCoseReceiptRequest(alert=alert, recipient=recipient, origin=origin, index=index)
+        method = self._connection.stubs.evidence.ExportCoseReceipt
+        return list((await self._connection.unary(method, request, evidence.ExportCoseReceiptResponse)).files)
+
     async def audit_head(self) -> evidence.GetAuditHeadResponse:
         """The newest signed head of the audit log; keep its file where the node's operators can't change it."""
         method = self._connection.stubs.evidence.GetAuditHead

@@ -37,6 +37,7 @@ from gateway.evidence.service.audit_names import names_in
 from gateway.evidence.service.audit_redaction import without_hidden
 from gateway.evidence.service.check import examine
 from gateway.evidence.service.consistency import prove_consistency
+from gateway.evidence.service.cose_export import CoseReceiptExport
 from gateway.evidence.service.export import export
 from gateway.evidence.service.report import STEPS, Examination, StepStatus, VerifiedEvidence
 from gateway.feed.rpc.writer_client import WriterClient
@@ -75,6 +76,7 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
         trust: Callable[[], TrustedDirectory],
         audit_feed: FeedOrigin,
         writer: WriterClient,
+        cose_receipts: CoseReceiptExport,
         visibility: ListVisibility = EVERYTHING_VISIBLE,
         release_heads: Callable[[], None] = lambda: None,
     ) -> None:
@@ -85,6 +87,7 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
         """
         self._visibility = visibility
         self._writer = writer
+        self._cose_receipts = cose_receipts
         self._release_heads = release_heads
         self._database = database
         self._trust = trust
@@ -170,6 +173,22 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
         proof = await asyncio.to_thread(prove_consistency, self._database, request.origin, request.old_size)
         await asyncio.to_thread(self._release_heads)
         return evidence_service_pb2.ProveConsistencyResponse(proof=proof.encode())
+
+    async def ExportCoseReceipt(
+        self, request: evidence_service_pb2.ExportCoseReceiptRequest, context: Context
+    ) -> evidence_service_pb2.ExportCoseReceiptResponse:
+        validate(request)
+        alert, receipts = request.alert, self._cose_receipts
+        current_call().record(subject_ids=[request.origin or alert.alert_id])
+        if request.origin:
+            bundle = await asyncio.to_thread(receipts.of_entry, request.origin, request.index)
+        else:
+            bundle = await asyncio.to_thread(receipts.of_alert, alert.publisher, alert.alert_id, request.recipient)
+        return evidence_service_pb2.ExportCoseReceiptResponse(
+            files=[
+                evidence_service_pb2.EvidenceFile(name=name, content=content) for name, content in bundle.files.items()
+            ]
+        )
 
     async def ListAuditEvents(
         self, request: evidence_service_pb2.ListAuditEventsRequest, context: Context

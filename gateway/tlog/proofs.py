@@ -25,7 +25,20 @@ def verify_inclusion(leaf_hash: bytes, index: int, size: int, proof: Sequence[by
     Raises:
         ProofInvalidError: the proof doesn't lead from the leaf to the root.
     """
-    _require_hashes(_INCLUSION, leaf_hash, root, *proof)
+    _require_hashes(_INCLUSION, root)
+    if inclusion_root(leaf_hash, index, size, proof) != root:
+        raise ProofInvalidError("the proof leads to another root", step=_INCLUSION)
+
+
+def inclusion_root(leaf_hash: bytes, index: int, size: int, proof: Sequence[bytes]) -> bytes:
+    """The root, 32 bytes, that a proof leads to; arguments as for `verify_inclusion`.
+
+    It shows nothing before the root is known to be the tree's.
+
+    Raises:
+        ProofInvalidError: a tree of this size has no such proof.
+    """
+    _require_hashes(_INCLUSION, leaf_hash, *proof)
     if not 0 <= index < size:
         raise ProofInvalidError(f"a tree of {size} leaves has no leaf {index}", step=_INCLUSION)
     fn, sn, r = index, size - 1, leaf_hash
@@ -41,8 +54,7 @@ def verify_inclusion(leaf_hash: bytes, index: int, size: int, proof: Sequence[by
         fn, sn = fn >> 1, sn >> 1
     if sn:
         raise ProofInvalidError("the proof is too short for the tree", step=_INCLUSION)
-    if r != root:
-        raise ProofInvalidError("the proof leads to another root", step=_INCLUSION)
+    return r
 
 
 def verify_consistency(old_size: int, old_root: bytes, new_size: int, new_root: bytes, proof: Sequence[bytes]) -> None:

@@ -18,6 +18,7 @@ from gateway.tlog.checkpoint import (
     verify_cosignature_lines,
 )
 from gateway.tlog.consistency_file import ConsistencyProof, parse_consistency_file, verify_consistency_file
+from gateway.tlog.cose_receipt import parse_cose_receipt, sign_cose_receipt, verify_cose_receipt
 from gateway.tlog.encoding import decode_base64, decode_decimal, decode_hash, encode_base64
 from gateway.tlog.merkle import Tree
 from gateway.tlog.note import Verifier, open_note, parse_note, parse_signature_line
@@ -42,6 +43,8 @@ CLAIMS = [
 ]
 PROOF = TlogProof(4, (OLDER.root,), NOTE + RECEIPT, b"extra").encode()
 CONSISTENCY = ConsistencyProof(4, (LEAVES[4],), NOTE).encode()
+ISSUED = {"issuer": "gba.customs.example/cn", "at": 1_770_000_000, "signer": LOG}
+COSE_RECEIPT = sign_cose_receipt(HEAD, 4, (OLDER.root,), LEAVES[4], **ISSUED)  # type: ignore[arg-type]
 
 
 def _notes() -> Iterator[bytes]:
@@ -110,6 +113,14 @@ def consistency_file(data: bytes) -> None:
     """A parsed file encodes to its bytes; one that verifies extends the older head."""
     assert parse_consistency_file(data).encode() == data
     assert verify_consistency_file(data, OLDER, [LOG.verifier()]).checkpoint in (HEAD, EXTENDED)
+
+
+@target(lambda: [COSE_RECEIPT])
+def cose_receipt(data: bytes) -> None:
+    """A parsed receipt encodes to its bytes; one that verifies is the one that the log signed."""
+    assert parse_cose_receipt(data).encode() == data
+    verified = verify_cose_receipt(data, LEAVES[4], LOG.verifier())
+    assert (verified.index, verified.size, verified.signed_at) == (4, 5, 1_770_000_000)
 
 
 @target(lambda: [b"AAECAwQ=", b"0", b"9223372036854775807", encode_base64(bytes(32))])

@@ -154,6 +154,11 @@ def evidence(kit: CommandKit, call: Call, cwd: Path) -> None:
         outgoing(kit, call, cwd)
 
 
+def cose_receipt(kit: CommandKit, call: Call, _: Path) -> None:
+    if not call.has("--feed"):
+        call.arguments = [f"cn/{kit.alert('cn', 'hk')}"]
+
+
 def argument(make: Callable[[CommandKit], str], node: str = "cn") -> Scene:
     """The first argument is something that the kit makes for each command."""
 
@@ -303,6 +308,7 @@ SCENES: Mapping[Words, Scene] = {
     ("directory", "take-revocation"): taking_revocation,
     ("directory", "sign"): signing,
     ("evidence", "export"): evidence,
+    ("evidence", "cose-receipt"): cose_receipt,
     ("history", "hold", "release"): argument(CommandKit.hold),
     ("keys", "generate"): generating,
     ("link", "resolve"): resolving,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypedDict, TypeVar
 import typer
 
 from gateway.cli.directory.files import anchors_from
+from gateway.cli.evidence.proved_facts import denial_facts, export_facts, fork_facts, inclusion_facts
 from gateway.cli.files import naming, read_input
 from gateway.cli.output import EXIT_FAILED, JsonOption, Output, json_key, reports_errors
 from gateway.errors import OptionError
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 
     from gateway.evidence.codec.bundle import Bundle
     from gateway.evidence.service.answer_check import AnswerExamination, VerifiedAnswer
-    from gateway.evidence.service.audit_export_check import ProvedAuditExport
-    from gateway.evidence.service.claim_check import ProvedDenial
-    from gateway.evidence.service.quarantine_check import ProvedFork
     from gateway.evidence.service.report import Examination, VerifiedEvidence
     from gateway.trust.service.directory_versions import RootOfTrust
 
@@ -59,8 +57,8 @@ def verify(
     """Verify evidence step by step. Needs no network and no gateway, only a directory or the authorities' keys.
 
     Takes what `gateway evidence export` and `gateway audit export` write, the files of a feed's quarantine: whether
-    they prove that the partner has signed two histories; and those of a denied receipt: whether it has signed a
-    receipt, and later that it holds less.
+    they prove that the partner has signed two histories; those of a denied receipt: whether it has signed a
+    receipt, and later that it holds less; and a COSE receipt.
 
     \b
     Examples:
@@ -125,6 +123,7 @@ def _examined(
     from gateway.evidence.service.audit_export_check import examine_audit_export  # noqa: PLC0415
     from gateway.evidence.service.check import examine  # noqa: PLC0415
     from gateway.evidence.service.claim_check import examine_denied_receipt, is_denied_receipt  # noqa: PLC0415
+    from gateway.evidence.service.cose_check import examine_cose_receipt, is_cose_receipt  # noqa: PLC0415
     from gateway.evidence.service.quarantine_check import examine_quarantine, is_quarantine  # noqa: PLC0415
 
     if is_answer(files):
@@ -135,16 +134,20 @@ def _examined(
         raise OptionError(_("--record asks about an answer, and this is other evidence"))
     if is_audit_export(files.files):
         export = examine_audit_export(files, **judged_by)
-        _show_proved(output, export, _export_facts)
+        _show_proved(output, export, export_facts)
         return export
     if is_quarantine(files):
         quarantine = examine_quarantine(files, **judged_by)
-        _show_proved(output, quarantine, _fork_facts)
+        _show_proved(output, quarantine, fork_facts)
         return quarantine
     if is_denied_receipt(files):
         denied = examine_denied_receipt(files, **judged_by)
-        _show_proved(output, denied, _denial_facts)
+        _show_proved(output, denied, denial_facts)
         return denied
+    if is_cose_receipt(files):
+        inclusion = examine_cose_receipt(files, **judged_by)
+        _show_proved(output, inclusion, inclusion_facts)
+        return inclusion
     alert = examine(files, **judged_by, require_receipt=not origin_only, tsa_certificates=tsa_certificates)
     _show(output, alert)
     return alert
@@ -206,46 +209,6 @@ def _show_proved(
     _show_steps(output, examination)
     if proved is not None:
         output.line(str(proved["told"]))
-
-
-def _export_facts(proved: ProvedAuditExport) -> dict[str, object]:
-    signed, export = proved.signed, proved.export
-    return {
-        "told": proved.told,
-        "node": signed.origin.publisher,
-        "filter": export.filter,
-        "events": export.events,
-        "upto": export.upto,
-        "head": signed.head.seq,
-        "head_hash": signed.head.hash.hex(),
-        "signed_at": signed.signed_at,
-        "directory_version": proved.directory_version,
-    }
-
-
-def _fork_facts(fork: ProvedFork) -> dict[str, object]:
-    return {
-        "told": fork.told,
-        "publisher": fork.origin.publisher,
-        "feed": fork.origin.line,
-        "size": fork.received.size,
-        "held_root": fork.held_root.hex(),
-        "received_root": fork.received.root.hex(),
-        "directory_version": fork.directory_version,
-    }
-
-
-def _denial_facts(denial: ProvedDenial) -> dict[str, object]:
-    return {
-        "told": denial.told,
-        "recipient": denial.origin.recipient,
-        "feed": denial.origin.line,
-        "receipted_size": denial.receipt.checkpoint.size,
-        "receipted_at": denial.received_at,
-        "claimed_size": denial.claim.size,
-        "claimed_at": denial.claimed_at,
-        "directory_version": denial.directory_version,
-    }
 
 
 def _show_steps(output: Output, examination: Examination[Any]) -> None:

@@ -131,7 +131,7 @@ def export(
         TooLargeError, MalformedError: the alert itself exceeds a limit.
     """
     with database.read() as conn:
-        row = _copy(conn, publisher, alert_id, recipient)
+        row = copy_of(conn, publisher, alert_id, recipient)
         alert = _entry(conn, trust, row.feed_id, row.first_idx)
         if alert is None:
             raise ErasedError(f"the content of alert {publisher}/{alert_id} was erased")
@@ -181,7 +181,8 @@ def _fitting(parts: EvidenceParts, steps: Sequence[_Step], most_bytes: int) -> t
         count //= 2
 
 
-def _copy(conn: Connection, publisher: str, alert_id: str, recipient: str) -> AlertRow:
+def copy_of(conn: Connection, publisher: str, alert_id: str, recipient: str) -> AlertRow:
+    """A recipient's copy of an alert; arguments and errors as `export`."""
     rows = alerts.copies(conn, publisher, alert_id)
     copies = [row for row in rows if recipient in ("", row.key.recipient)]
     if not copies:

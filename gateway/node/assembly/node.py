@@ -25,6 +25,7 @@ from gateway.errors import GatewayError
 from gateway.evidence.codec.audit_head import audit_feed
 from gateway.evidence.rpc import EvidenceServicer
 from gateway.evidence.service.audit_heads import AUDIT_HEAD_FILE, AuditHeadSigner
+from gateway.evidence.service.cose_export import CoseReceiptExport
 from gateway.feed.projection.projector import Projector
 from gateway.feed.projection.rebuild import HeldEntries
 from gateway.feed.rpc.links import LinkParts
@@ -524,6 +525,14 @@ class Node:
                     trust=self._directory.trusted,
                     audit_feed=audit_feed(self.settings.federation, self.settings.node),
                     writer=self._writer,
+                    cose_receipts=CoseReceiptExport(
+                        self.database,
+                        node=self.settings.node,
+                        trust=self._directory.trusted,
+                        signers=self._log_signers,
+                        release_heads=self._outgoing.release_heads,
+                        clock=self._clock,
+                    ),
                     visibility=watchlists.visibility,
                     release_heads=self._outgoing.release_heads,
                 ),
