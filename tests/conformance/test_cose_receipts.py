@@ -5,33 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from scitt_cose import ReceiptResult, build_receipt, verify_receipt
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from scitt_cose import build_receipt
 
 from gateway.errors import MalformedError
 from gateway.evidence.codec.bundle import HEADER
-from gateway.evidence.service.cose_export import RECEIPT, CoseReceiptExport
+from gateway.evidence.service.cose_export import RECEIPT
 from gateway.tlog.checkpoint import Checkpoint
 from gateway.tlog.cose_receipt import parse_cose_receipt, sign_cose_receipt
 from gateway.tlog.merkle import Tree, inclusion_proof, leaf_hash
+from tests.support.cose import verdict
 from tests.support.databases import new_database
 from tests.support.merkle_oracle import MemoryTiles
-from tests.support.nodes import exchange, paper_nodes
+from tests.support.nodes import cose_receipts, exchange, paper_nodes
 from tests.support.tlog_keys import TestKey
 
 LOG = TestKey("gba.customs.example/cn/hk/alerts", "log")
 DATA = [b"entry header %d" % number for number in range(300)]
-
-
-def pem(key: bytes) -> str:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
-    public_key = Ed25519PublicKey.from_public_bytes(key)
-    return public_key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
-
-
-def verdict(receipt: bytes, record: bytes, key: bytes = LOG.public_key) -> ReceiptResult:
-    return verify_receipt(receipt, leaf_entry_hex=record.hex(), log_public_key_pem=pem(key))
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 255, 256, 257, 300])
@@ -44,14 +34,14 @@ def test_another_library_verifies_our_receipts(size: int) -> None:
         receipt = sign_cose_receipt(
             head, index, hashes, leaf_hash(DATA[index]), issuer="gba.customs.example/cn", at=1_770_000_000, signer=LOG
         )
-        result = verdict(receipt, DATA[index])
+        result = verdict(receipt, DATA[index], LOG.public_key)
         assert result.ok, result.errors
         assert (result.root, result.tree_size, result.leaf_index) == (head.root.hex(), size, index)
         assert (result.issuer, result.subject) == ("gba.customs.example/cn", LOG.name)
-        assert not verdict(receipt, b"another record").ok
+        assert not verdict(receipt, b"another record", LOG.public_key).ok
         assert not verdict(receipt, DATA[index], TestKey(LOG.name, "another").public_key).ok
-        assert not verdict(receipt + b"\0", DATA[index]).ok
-        assert not verdict(receipt[:-1] + bytes([receipt[-1] ^ 1]), DATA[index]).ok
+        assert not verdict(receipt + b"\0", DATA[index], LOG.public_key).ok
+        assert not verdict(receipt[:-1] + bytes([receipt[-1] ^ 1]), DATA[index], LOG.public_key).ok
 
 
 def test_another_library_verifies_a_nodes_receipt(tmp_path: Path) -> None:
@@ -60,14 +50,7 @@ def test_another_library_verifies_a_nodes_receipt(tmp_path: Path) -> None:
     with paper_nodes(tmp_path, lambda: new_database(f"sqlite:///{tmp_path}/{next(numbers)}.sqlite3")) as (cn, hk):
         alert_ids = [cn.publish("hk") for _ in range(3)]
         exchange(cn, hk)
-        receipts = CoseReceiptExport(
-            cn.database,
-            node="cn",
-            trust=lambda: cn.trust,
-            signers=cn.signers,
-            release_heads=lambda: None,
-            clock=cn.clock,
-        )
+        receipts = cose_receipts(cn)
         files = receipts.of_alert("cn", alert_ids[1]).files
         (key,) = (record.public_key for record in cn.trust.directory.signer("cn").log_keys)
         result = verdict(files[RECEIPT], files[HEADER], key)
@@ -79,7 +62,18 @@ def test_another_library_verifies_a_nodes_receipt(tmp_path: Path) -> None:
 
 
 def test_receipts_of_others_without_a_feeds_claims_are_refused() -> None:
-    """Theirs name no feed, so nothing says whose key counts."""
-    assert build_receipt is not None
-    with pytest.raises(MalformedError):
-        parse_cose_receipt(b"\xd2\x84\x43\xa1\x01\x27\xa0\xf6\x40")
+    """Theirs name no feed, so nothing says whose key counts; those that do leave size and index unsigned."""
+    private_key = LOG.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    records = [data.hex() for data in DATA[:5]]
+    for named in ({}, {"iss": "gba.customs.example/cn", "sub": LOG.name, "kid": LOG.verifier().key_id, "iat": 1}):
+        theirs = build_receipt(
+            leaf_entry_hex=records[3],
+            leaf_index=3,
+            tree_entries_hex=records,
+            alg="EdDSA",
+            log_private_key_pem=private_key,
+            **named,  # type: ignore[arg-type]
+        )
+        assert verdict(theirs, DATA[3], LOG.public_key).ok
+        with pytest.raises(MalformedError, match="claims of a feed"):
+            parse_cose_receipt(theirs)

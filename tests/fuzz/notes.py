@@ -43,8 +43,9 @@ CLAIMS = [
 ]
 PROOF = TlogProof(4, (OLDER.root,), NOTE + RECEIPT, b"extra").encode()
 CONSISTENCY = ConsistencyProof(4, (LEAVES[4],), NOTE).encode()
-ISSUED = {"issuer": "gba.customs.example/cn", "at": 1_770_000_000, "signer": LOG}
-COSE_RECEIPT = sign_cose_receipt(HEAD, 4, (OLDER.root,), LEAVES[4], **ISSUED)  # type: ignore[arg-type]
+COSE_RECEIPT = sign_cose_receipt(
+    HEAD, 4, (OLDER.root,), LEAVES[4], issuer="gba.customs.example/cn", at=1_770_000_000, signer=LOG
+)
 
 
 def _notes() -> Iterator[bytes]:

@@ -24,8 +24,10 @@ from gateway.db.migrate import newest_revision
 from gateway.errors import ConfigurationError, InvalidRequestError, NotFoundError, PermissionDeniedError
 from gateway.node.assembly.node import Node
 from gateway.node.projections import metadata
+from gateway.trust.service.directory_versions import unsafe_reopen
 from gateway.v1 import evidence_service_pb2
 from gateway.v1.alert_pb2 import AlertReference
+from tests.support.cose import verdict
 from tests.support.federation import Federation, alert, new_id, with_logs
 
 PATIENCE_S = 120.0
@@ -87,6 +89,34 @@ def test_old_evidence_is_consistent_with_the_feed_of_today(nodes: Federation, re
     assert "NOT PROVED: the proof doesn't lead" in gateway(nodes, "cn", *offline, code=1).stderr
     gateway(nodes, "cn", "evidence", "consistency", bundle, code=2)
     gateway(nodes, "cn", *offline, "--out", tmp_path / "other", code=2)
+
+
+def test_a_cose_receipt_is_exported_and_verified_offline(nodes: Federation, received: str, tmp_path: Path) -> None:
+    trusted = ("--directory", nodes["hk"].settings.directory.file)
+    bundle = tmp_path / "cose"
+    asked = ("evidence", "cose-receipt", "--system", "officer")
+    exported = gateway_json(nodes, "cn", *asked, f"cn/{received}", "--out", bundle)
+    verified = gateway_json(nodes, "hk", "evidence", "verify", bundle, *trusted)
+    assert verified["verified"] is True
+    proved = verified["evidence"]
+    assert (proved["feed"], proved["entry"], proved["key_id"]) == tuple(
+        exported[name] for name in ("feed", "entry", "key_id")
+    )
+    by_place = ("--feed", exported["feed"], "--entry", exported["entry"], "--out", tmp_path / "again.zip")
+    assert gateway_json(nodes, "cn", *asked, *by_place)["entry"] == exported["entry"]
+    gateway(nodes, "hk", "evidence", "verify", tmp_path / "again.zip", *trusted)
+
+    (key,) = unsafe_reopen(nodes["hk"].settings.directory.file.read_bytes()).directory.signer("cn").log_keys
+    receipt = bundle / "receipt.cose"
+    foreign = verdict(receipt.read_bytes(), (bundle / "header.binpb").read_bytes(), key.public_key)
+    assert foreign.ok, foreign.errors
+    assert (foreign.subject, foreign.leaf_index) == (exported["feed"], exported["entry"])
+
+    refused = gateway(nodes, "hk", *asked, f"cn/{received}", "--out", tmp_path / "other", code=2)
+    assert "only cn can sign a receipt" in refused.stderr
+    gateway(nodes, "cn", *asked, "--out", tmp_path / "other", code=2)
+    receipt.write_bytes(receipt.read_bytes()[:-1])
+    assert "NOT VERIFIED" in gateway(nodes, "hk", "evidence", "verify", bundle, *trusted, code=1).stderr
 
 
 def test_a_node_proves_only_what_it_has(nodes: Federation, received: str) -> None:

@@ -21,7 +21,7 @@ from gateway.trust.pki.keys import load_signing_key
 from gateway.trust.rules.directory import KeyRecord, directory_key_name
 from gateway.trust.service.trial_federation import FEDERATION
 from tests.support.databases import new_database
-from tests.support.nodes import NODES, START, PaperNode, exchange, paper_nodes
+from tests.support.nodes import NODES, START, PaperNode, cose_receipts, exchange, paper_nodes
 
 
 @dataclass
@@ -33,18 +33,8 @@ class Case:
     hk: PaperNode
     alert_ids: list[str]
 
-    def receipts(self, node: PaperNode) -> CoseReceiptExport:
-        return CoseReceiptExport(
-            node.database,
-            node=node.name,
-            trust=lambda: node.trust,
-            signers=node.signers,
-            release_heads=lambda: None,
-            clock=node.clock,
-        )
-
     def bundle(self, number: int = 2) -> Bundle:
-        return self.receipts(self.cn).of_alert("cn", self.alert_ids[number])
+        return cose_receipts(self.cn).of_alert("cn", self.alert_ids[number])
 
     def refusal(self, bundle: Bundle, note: bytes = b"") -> tuple[str, str]:
         """The step that fails, and why."""
@@ -92,7 +82,7 @@ def test_a_receipt_proves_an_alerts_entry(case: Case) -> None:
 
 
 def test_an_entry_is_named_by_feed_and_number_too(case: Case) -> None:
-    bundle = case.receipts(case.cn).of_entry(case.cn.origin("hk").line, 4)
+    bundle = cose_receipts(case.cn).of_entry(case.cn.origin("hk").line, 4)
     assert bundle.files[HEADER] == case.bundle(4).files[HEADER]
     assert parse_cose_receipt(bundle.files[RECEIPT]).index == 4
 
@@ -100,10 +90,10 @@ def test_an_entry_is_named_by_feed_and_number_too(case: Case) -> None:
 def test_what_is_not_this_nodes_is_not_signed(case: Case) -> None:
     origin = case.cn.origin("hk").line
     with pytest.raises(InvalidRequestError, match="only cn can sign"):
-        case.receipts(case.hk).of_entry(origin, 0)
+        cose_receipts(case.hk).of_entry(origin, 0)
     with pytest.raises(InvalidRequestError, match="only cn can sign"):
-        case.receipts(case.hk).of_alert("cn", case.alert_ids[0])
-    receipts = case.receipts(case.cn)
+        cose_receipts(case.hk).of_alert("cn", case.alert_ids[0])
+    receipts = cose_receipts(case.cn)
     with pytest.raises(InvalidRequestError, match="none is 5"):
         receipts.of_entry(origin, 5)
     with pytest.raises(InvalidRequestError, match="origin"):
