@@ -184,7 +184,7 @@ SERVICES: Final[Mapping[str, ServiceActs]] = {
             "ExportEvidence": N_("exported evidence of {alert}"),
             "VerifyEvidence": N_("verified evidence"),
             "ProveConsistency": N_("had it proven that the feed {link} was only added to"),
-            "ExportCoseReceipt": N_("exported a COSE receipt for {link}"),
+            "ExportCoseReceipt": N_("exported a COSE receipt"),
             "ExportAuditEvents": N_("exported events of the audit log"),
             "GetAuditHead": N_("took a signed head of the audit log"),
         },
