@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from contextlib import aclosing
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
 
 from gateway.cli.values import reference
 from gateway.contract.ids import begins_uuid, is_node_name, is_uuid
@@ -18,6 +20,12 @@ if TYPE_CHECKING:
     from gateway.client import GatewayClient
 
 ListedT = TypeVar("ListedT")
+
+AlertArgument = Annotated[
+    str,
+    typer.Argument(metavar="ALERT", help=_("PUBLISHER/ID, or the id alone; also shortened."), show_default=False),
+]
+"""An alert that `alert_reference` completes."""
 
 LEAST_CHARS = 4
 """Shortest beginning that is looked for."""

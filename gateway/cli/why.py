@@ -10,7 +10,7 @@ import typer
 from gateway.cli.connection import Target, connected
 from gateway.cli.display.cell_texts import rfc3339
 from gateway.cli.output import JsonOption, Output, reports_errors
-from gateway.cli.short_ids import alert_reference
+from gateway.cli.short_ids import AlertArgument, alert_reference
 from gateway.cli.values import as_dict, shown_time
 from gateway.cli.watchlist.values import entry_reference
 from gateway.translation.absences import absence_text
@@ -32,10 +32,7 @@ FieldOption = Annotated[
 @connected
 def alert(
     target: Target,
-    alert: Annotated[
-        str,
-        typer.Argument(metavar="ALERT", help=_("PUBLISHER/ID, or the id alone; also shortened."), show_default=False),
-    ],
+    alert: AlertArgument,
     partner: PartnerArgument = "",
     *,
     field: FieldOption = "",

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from gateway.errors import MalformedError
+from gateway.errors import InvalidRequestError, MalformedError, Violation
 
 MAX_NAME_CHARS = 253
 """Longest federation name in characters, a DNS name (RFC 1035, RFC 2181)."""
@@ -209,6 +209,14 @@ class FeedOrigin:
         if point and not _LATER_EPOCH.fullmatch(epoch):
             raise MalformedError(f"{epoch[:20]!r} is not the number of a later epoch of a feed")
         return cls(parts[0], parts[1], parts[2], _channel(channel), int(epoch or 1))
+
+    @classmethod
+    def of_request(cls, line: str) -> FeedOrigin:
+        """Parses a request's field `origin`; raises InvalidRequestError."""
+        try:
+            return cls.parse(line)
+        except MalformedError as error:
+            raise InvalidRequestError([Violation("origin", "origin.form", error.message)]) from error
 
 
 def server_name(federation: str, node: str) -> str:

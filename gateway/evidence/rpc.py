@@ -118,9 +118,7 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
             bundle, after, more = part.bundle, part.next_after, part.more
             await asyncio.to_thread(self._release_heads)
         response = evidence_service_pb2.ExportEvidenceResponse(
-            files=[
-                evidence_service_pb2.EvidenceFile(name=name, content=content) for name, content in bundle.files.items()
-            ],
+            files=_files(bundle),
             more_steps=more,
             next_after_steps=after,
         )
@@ -184,11 +182,7 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
             bundle = await asyncio.to_thread(receipts.of_entry, request.origin, request.index)
         else:
             bundle = await asyncio.to_thread(receipts.of_alert, alert.publisher, alert.alert_id, request.recipient)
-        return evidence_service_pb2.ExportCoseReceiptResponse(
-            files=[
-                evidence_service_pb2.EvidenceFile(name=name, content=content) for name, content in bundle.files.items()
-            ]
-        )
+        return evidence_service_pb2.ExportCoseReceiptResponse(files=_files(bundle))
 
     async def ListAuditEvents(
         self, request: evidence_service_pb2.ListAuditEventsRequest, context: Context
@@ -254,6 +248,10 @@ class EvidenceServicer(evidence_service_pb2_grpc.EvidenceServiceServicer):
     def _names(self, events: Sequence[AuditEntry]) -> dict[str, str]:
         with self._database.read() as conn:
             return names_in(conn, events, node=self._audit_feed.publisher)
+
+
+def _files(bundle: Bundle) -> list[evidence_service_pb2.EvidenceFile]:
+    return [evidence_service_pb2.EvidenceFile(name=name, content=content) for name, content in bundle.files.items()]
 
 
 def _verified(

@@ -16,7 +16,6 @@ from gateway.db.database import Database
 from gateway.db.standby import StandbyReads
 from gateway.errors import (
     InvalidRequestError,
-    MalformedError,
     NotFoundError,
     Violation,
 )
@@ -327,10 +326,7 @@ class NodeServicer(pb_grpc.NodeServiceServicer):
         """A feed by its name; local: one without a recipient too."""
         if line.count("/") == 2:  # without the federation, as in lists
             line = f"{self._trust().federation}/{line}"
-        try:
-            origin = FeedOrigin.parse(line)
-        except MalformedError as error:
-            raise InvalidRequestError([Violation("origin", "origin.form", error.message)]) from error
+        origin = FeedOrigin.of_request(line)
         kept = local and origin.channel in KEPT and origin.publisher == self._node
         if not kept and origin not in set(self._possible()):
             raise NotFoundError(f"there is no feed {line} at this node; `gateway link list` shows them")

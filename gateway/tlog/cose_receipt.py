@@ -13,7 +13,7 @@ What is signed starts with the bytes 84 6a, no UTF-8 text, so that it is neither
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import cbor2
@@ -36,9 +36,22 @@ _MAX_DEPTH: Final = 8
 _SIGN1: Final = 18
 _EDDSA: Final = -8
 _RFC9162_SHA256: Final = 1
-_ALG, _KID, _CLAIMS, _VDS, _VDP = 1, 4, 15, 395, 396
-_INCLUSION: Final = -1
-_ISS, _SUB, _IAT, _SIZE, _INDEX = 1, 2, 6, "size", "index"
+
+
+class _Label:
+    """Of header parameters (RFC 9052, 9597, 9942), of proofs and of claims."""
+
+    ALG: Final = 1
+    KID: Final = 4
+    CLAIMS: Final = 15
+    VDS: Final = 395
+    PROOFS: Final = 396
+    INCLUSION: Final = -1
+    ISSUER: Final = 1
+    SUBJECT: Final = 2
+    ISSUED_AT: Final = 6
+    SIZE: Final = "size"
+    INDEX: Final = "index"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +98,14 @@ class CoseReceipt:
     @property
     def protected(self) -> bytes:
         """The protected header, serialised."""
-        claims = {_ISS: self.issuer, _SUB: self.origin, _IAT: self.signed_at, _SIZE: self.size, _INDEX: self.index}
-        return _dumps({_ALG: _EDDSA, _KID: self.key_id, _CLAIMS: claims, _VDS: _RFC9162_SHA256})
+        claims = {
+            _Label.ISSUER: self.issuer,
+            _Label.SUBJECT: self.origin,
+            _Label.ISSUED_AT: self.signed_at,
+            _Label.SIZE: self.size,
+            _Label.INDEX: self.index,
+        }
+        return _dumps({_Label.ALG: _EDDSA, _Label.KID: self.key_id, _Label.CLAIMS: claims, _Label.VDS: _RFC9162_SHA256})
 
     def signed_bytes(self, root: bytes) -> bytes:
         """What the signature is over: the Sig_structure of RFC 9052, section 4.4."""
@@ -95,7 +114,7 @@ class CoseReceipt:
     def encode(self) -> bytes:
         """The receipt in deterministic CBOR (RFC 8949, section 4.2.1)."""
         proof = _dumps([self.size, self.index, list(self.hashes)])
-        unprotected = {_VDP: {_INCLUSION: [proof]}}
+        unprotected = {_Label.PROOFS: {_Label.INCLUSION: [proof]}}
         return _dumps(cbor2.CBORTag(_SIGN1, [self.protected, unprotected, None, self.signature]))
 
 
@@ -116,8 +135,7 @@ def sign_cose_receipt(
     verify_inclusion(leaf_hash, index, head.size, hashes, head.root)
     signed_by = key_id(head.origin, SignatureType.ED25519, signer.public_key)
     unsigned = CoseReceipt(issuer, head.origin, signed_by, at, head.size, index, hashes)
-    signature = signer.sign(unsigned.signed_bytes(head.root))
-    return CoseReceipt(issuer, head.origin, signed_by, at, head.size, index, hashes, signature).encode()
+    return replace(unsigned, signature=signer.sign(unsigned.signed_bytes(head.root))).encode()
 
 
 def parse_cose_receipt(data: bytes) -> CoseReceipt:
@@ -132,12 +150,23 @@ def parse_cose_receipt(data: bytes) -> CoseReceipt:
     if data[:1] != bytes([0xC0 | _SIGN1]):
         raise MalformedError("a COSE receipt starts with the tag 18 of COSE_Sign1")
     match _loads(data[1:], "a COSE receipt"):
-        case [bytes(protected), {396: {-1: [bytes(proof)]}}, None, bytes(signature)]:
+        case [bytes(protected), {_Label.PROOFS: {_Label.INCLUSION: [bytes(proof)]}}, None, bytes(signature)]:
             pass
         case _:
             raise MalformedError("a COSE receipt has a protected header, one inclusion proof, no payload, a signature")
     match _loads(protected, "the protected header"):
-        case {1: alg, 4: kid, 15: {1: issuer, 2: origin, 6: at, "size": signed_size, "index": signed_index}, 395: vds}:
+        case {
+            _Label.ALG: alg,
+            _Label.KID: kid,
+            _Label.CLAIMS: {
+                _Label.ISSUER: issuer,
+                _Label.SUBJECT: origin,
+                _Label.ISSUED_AT: at,
+                _Label.SIZE: signed_size,
+                _Label.INDEX: signed_index,
+            },
+            _Label.VDS: vds,
+        }:
             _require_known(alg, vds)
         case _:
             raise MalformedError("the protected header needs alg, kid, the claims of a feed, and vds")

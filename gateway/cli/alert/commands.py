@@ -11,7 +11,7 @@ import typer
 from gateway.cli.alert.measures import MeasureOption, measures_of
 from gateway.cli.connection import Target, connected
 from gateway.cli.output import JsonOption, Output, reports_errors
-from gateway.cli.short_ids import alert_reference, question_id
+from gateway.cli.short_ids import AlertArgument, alert_reference, question_id
 from gateway.cli.values import RequestIdOption, as_dict, entries, instant, own, read_message, value_of
 from gateway.contract.enum_words import choices
 from gateway.errors import RevisionConflictError
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 StepDone: TypeAlias = tuple[AlertReference, Any]
 """The alert of a step, and the gateway's response."""
 
-AlertArgument = Annotated[
-    str, typer.Argument(metavar="ALERT", help=_("PUBLISHER/ID, or the id alone; also shortened."), show_default=False)
-]
 RevisionOption = Annotated[
     int | None,
     typer.Option("--revision", help=_("The revision that was read; needed once the alert was amended."), min=1),

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.alert.commands import AlertArgument, StepDone, done
+from gateway.cli.alert.commands import StepDone, done
 from gateway.cli.connection import Target, connected
 from gateway.cli.display.pages import pages_of
 from gateway.cli.output import JsonOption, Output, reports_errors
-from gateway.cli.short_ids import alert_reference
+from gateway.cli.short_ids import AlertArgument, alert_reference
 from gateway.cli.values import RequestIdOption, as_dict, shown_time
 from gateway.contract.enum_words import word_of
 from gateway.translation.messages import N_, marked

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.alert.commands import AlertArgument, RevisionOption, StepDone, done, taken
+from gateway.cli.alert.commands import RevisionOption, StepDone, done, taken
 from gateway.cli.alert.digests import digests_of
 from gateway.cli.alert.measures import MeasureOption, measures_of
 from gateway.cli.connection import Target, connected
 from gateway.cli.output import JsonOption, reports_errors
-from gateway.cli.short_ids import alert_reference
+from gateway.cli.short_ids import AlertArgument, alert_reference
 from gateway.cli.values import RequestIdOption, instant, read_message, timestamp, value_of
 from gateway.contract.enum_words import choices
 from gateway.contract.findings import ReportedFinding, reference_of, standing_findings

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.alert.commands import AlertArgument
 from gateway.cli.alert.measures import measure_line
 from gateway.cli.connection import Target, connected
 from gateway.cli.output import JsonOption, Output, reports_errors, stacked
-from gateway.cli.short_ids import alert_reference
+from gateway.cli.short_ids import AlertArgument, alert_reference
 from gateway.cli.values import as_dict, own
 from gateway.contract.enum_words import word_of
 from gateway.translation.messages import N_

@@ -22,7 +22,7 @@ from gateway.cli.alert.steps import (
 from gateway.cli.connection import Target, connected
 from gateway.cli.display.pages import pages_of
 from gateway.cli.output import JsonOption, NamesOption, Output, reports_errors
-from gateway.cli.short_ids import alert_reference
+from gateway.cli.short_ids import AlertArgument, alert_reference
 from gateway.cli.values import as_dict, shown_time
 from gateway.cli.watchlist.values import hit_cells
 from gateway.contract.enum_words import word_of
@@ -123,7 +123,7 @@ def _warn_of_unprojected(output: Output, unprojected: int) -> None:
 @connected
 def show(
     target: Target,
-    alert: Annotated[str, typer.Argument(metavar="ALERT", help=_("PUBLISHER/ID, or the id alone; also shortened."))],
+    alert: AlertArgument,
     *,
     as_json: JsonOption = False,
 ) -> None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli.connection import Target, connected
+from gateway.cli.evidence.export import RecipientOption, bundle_of
 from gateway.cli.output import JsonOption, Output, reports_errors
-from gateway.cli.short_ids import alert_reference
+from gateway.cli.short_ids import AlertArgument, alert_reference
 from gateway.errors import OptionError
 from gateway.translation.messages import N_
 from gateway.translation.messages import gettext as _
@@ -18,11 +19,6 @@ if TYPE_CHECKING:
     from gateway.client import GatewayClient
     from gateway.v1.evidence_service_pb2 import EvidenceFile
 
-AlertArgument = Annotated[
-    str,
-    typer.Argument(metavar="ALERT", help=_("PUBLISHER/ID, or the id alone; also shortened."), show_default=False),
-]
-RecipientOption = Annotated[str, typer.Option(help=_("Whose copy, when an own alert has several recipients."))]
 FeedOption = Annotated[
     str, typer.Option("--feed", metavar="FEED", help=_("Instead of an alert: a feed that this gateway publishes."))
 ]
@@ -60,7 +56,6 @@ def cose_receipt(
     if bool(alert) == bool(feed) or (feed and recipient) or bool(feed) != (entry is not None):
         raise OptionError(_("name either an ALERT, or --feed FEED with --entry NUMBER"))
     # only here: they import slowly
-    from gateway.evidence.codec.bundle import Bundle  # noqa: PLC0415
     from gateway.evidence.service.cose_export import RECEIPT  # noqa: PLC0415
     from gateway.evidence.service.files import write_bundle  # noqa: PLC0415
     from gateway.tlog.cose_receipt import parse_cose_receipt  # noqa: PLC0415
@@ -70,7 +65,7 @@ def cose_receipt(
             return await client.evidence.export_cose_receipt(origin=feed, index=entry or 0)
         return await client.evidence.export_cose_receipt(await alert_reference(client, alert), recipient=recipient)
 
-    bundle = Bundle.of((file.name, file.content) for file in target.run(exported))
+    bundle = bundle_of(target.run(exported))
     path = out or Path("cose-receipt.zip")
     write_bundle(bundle, path)
     receipt = parse_cose_receipt(bundle.files[RECEIPT])

@@ -10,7 +10,7 @@ import typer
 
 from gateway.cli.connection import Target, connected, read_settings
 from gateway.cli.output import JsonOption, Output, reports_errors
-from gateway.cli.short_ids import alert_reference
+from gateway.cli.short_ids import AlertArgument, alert_reference
 from gateway.cli.values import reference
 from gateway.errors import OptionError
 from gateway.translation.messages import N_
@@ -22,10 +22,6 @@ if TYPE_CHECKING:
     from gateway.evidence.codec.bundle_entries import StepProof
     from gateway.v1.evidence_service_pb2 import EvidenceFile
 
-AlertArgument = Annotated[
-    str,
-    typer.Argument(metavar="ALERT", help=_("PUBLISHER/ID, or the id alone; also shortened."), show_default=False),
-]
 RecipientOption = Annotated[str, typer.Option(help=_("Whose copy, when an own alert has several recipients."))]
 AnswerOption = Annotated[
     str, typer.Option("--answer", metavar="QUERY", help=_("Instead of an alert: the answer to this query."))
@@ -105,7 +101,7 @@ def export(
 
 async def _exported(client: GatewayClient, alert: str, recipient: str) -> list[Bundle]:
     parts = client.evidence.export_parts(await alert_reference(client, alert), recipient=recipient)
-    return [_bundle(files) async for files in parts]
+    return [bundle_of(files) async for files in parts]
 
 
 def _answer(target: Target, query_id: str, record_ids: list[str], *, from_database: bool) -> Bundle:
@@ -117,12 +113,13 @@ def _answer(target: Target, query_id: str, record_ids: list[str], *, from_databa
 
     async def exported(client: GatewayClient) -> Bundle:
         files = await client.evidence.export_answer(query_id, record_ids=record_ids)
-        return _bundle(files)
+        return bundle_of(files)
 
     return target.run(exported)
 
 
-def _bundle(files: Iterable[EvidenceFile]) -> Bundle:
+def bundle_of(files: Iterable[EvidenceFile]) -> Bundle:
+    """A bundle that came in files from the gateway."""
     from gateway.evidence.codec.bundle import Bundle  # noqa: PLC0415  # imports slowly
 
     return Bundle.of((file.name, file.content) for file in files)

@@ -8,7 +8,7 @@ import typer
 
 from gateway.cli.connection import Target, connected
 from gateway.cli.output import JsonOption, Output, reports_errors
-from gateway.cli.short_ids import alert_reference
+from gateway.cli.short_ids import AlertArgument, alert_reference
 from gateway.cli.values import as_dict, shown_time, value_of
 from gateway.contract.enum_words import word_of
 from gateway.translation.messages import N_, listed, marked, ngettext
@@ -27,10 +27,6 @@ from gateway.v1.casework_service_pb2 import (
 
 if TYPE_CHECKING:
     from gateway.client import GatewayClient
-
-AlertArgument = Annotated[
-    str, typer.Argument(metavar="ALERT", help=_("PUBLISHER/ID, or the id alone; also shortened."))
-]
 
 
 @reports_errors

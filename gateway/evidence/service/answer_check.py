@@ -157,7 +157,7 @@ def _require_note(claimed: ClaimedAnswer, parts: AnswerParts, trust: TrustedDire
 def _keys(directory: Directory, node: str, at: datetime) -> list[bytes]:
     """Log keys that count for a self-stated time."""
     records = of_algorithm(directory.signer(node).log_keys)
-    return [record.public_key for record in records if record.usable(at) and record.revoked_at is None]
+    return [record.public_key for record in records if record.usable_as_told(at)]
 
 
 def _require_records(claimed: ClaimedAnswer, parts: AnswerParts) -> None:

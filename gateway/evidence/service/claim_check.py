@@ -140,7 +140,7 @@ def _signed(
             refusal = refusal or error
             continue
         at = signed_at(found)
-        if record.usable(clipped_moment(at * 1000)) and record.revoked_at is None:
+        if record.usable_as_told(clipped_moment(at * 1000)):
             return found
         refusal = SignatureInvalidError(
             f"the receipts key of {origin.recipient} wasn't valid at {moment(at)}, or was revoked since",

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
+
 from gateway.contract.ids import FeedOrigin
 from gateway.db.database import Database
-from gateway.errors import InvalidRequestError, MalformedError, NotFoundError, Violation
+from gateway.errors import InvalidRequestError, NotFoundError, Violation
 from gateway.evidence.codec.bundle import DIRECTORY, Bundle
 from gateway.evidence.service.check import trusted_directory, verify
 from gateway.evidence.service.report import VerifiedEvidence
@@ -47,14 +49,9 @@ def prove_consistency(database: Database, origin_line: str, old_size: int) -> Co
         InvalidRequestError: not the name of a feed, or more entries than it has here.
         NotFoundError: this node doesn't store the feed.
     """
-    try:
-        origin = FeedOrigin.parse(origin_line)
-    except MalformedError as error:
-        raise InvalidRequestError([Violation("origin", "origin.form", error.message)]) from error
+    origin = FeedOrigin.of_request(origin_line)
     with database.read() as conn:
-        feed = feeds.find(conn, origin)
-        if feed is None or not feed.size:
-            raise NotFoundError(f"there are no entries of {origin} here")
+        feed = begun_feed(conn, origin)
         if old_size > feed.size:
             problem = f"{origin} has {counted(feed.size, 'entry')} here, fewer than {old_size}"
             raise InvalidRequestError([Violation("old_size", "old_size.range", problem)])
@@ -62,6 +59,14 @@ def prove_consistency(database: Database, origin_line: str, old_size: int) -> Co
         checkpoint = heads.checkpoint_at(conn, feed.id, feed.size)
     note = checkpoint.cosigned_note if checkpoint is not None else feed.checkpoint
     return ConsistencyProof(old_size, tuple(hashes), note)
+
+
+def begun_feed(conn: Connection, origin: FeedOrigin) -> feeds.Feed:
+    """A stored feed that has entries; raises NotFoundError."""
+    feed = feeds.find(conn, origin)
+    if feed is None or not feed.size:
+        raise NotFoundError(f"there are no entries of {origin} here")
+    return feed
 
 
 def verify_extension(

@@ -126,7 +126,7 @@ def _key_of(receipt: CoseReceipt, origin: FeedOrigin, trust: TrustedDirectory) -
         verifier = Verifier(origin.line, record.public_key)
         if verifier.key_id != receipt.key_id:
             continue
-        if record.usable(at) and record.revoked_at is None:
+        if record.usable_as_told(at):
             return verifier
         raise SignatureInvalidError(
             f"the log key {receipt.key_id.hex()} of {origin.publisher} wasn't valid at {at.isoformat()}, "

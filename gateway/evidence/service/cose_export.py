@@ -8,21 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from sqlalchemy import Connection
-
 from gateway.contract.ids import FeedOrigin
 from gateway.db.database import Database
-from gateway.errors import InvalidRequestError, MalformedError, NotFoundError, SignatureInvalidError, Violation
+from gateway.errors import InvalidRequestError, Violation
 from gateway.evidence.codec.bundle import DIRECTORY, HEADER, Bundle
+from gateway.evidence.service.consistency import begun_feed
 from gateway.evidence.service.export import copy_of
+from gateway.evidence.service.quarantine_check import signed_head
 from gateway.feed.service.writing.transaction import LogSigners
 from gateway.feed.tables import feeds
 from gateway.feed.tables.heads import StoredTiles
 from gateway.plurals import counted
-from gateway.tlog.checkpoint import verify_checkpoint
 from gateway.tlog.cose_receipt import sign_cose_receipt
 from gateway.tlog.merkle import inclusion_proof, leaf_hash
-from gateway.tlog.note import first_verified
 from gateway.trust.service.directory_versions import TrustedDirectory
 
 RECEIPT: Final = "receipt.cose"
@@ -69,11 +67,7 @@ class CoseReceiptExport:
 
     def of_entry(self, origin_line: str, index: int) -> Bundle:
         """The receipt for an entry of a feed by its number, from 0; raises as `of_alert`."""
-        try:
-            origin = FeedOrigin.parse(origin_line)
-        except MalformedError as error:
-            raise InvalidRequestError([Violation("origin", "origin.form", error.message)]) from error
-        return self._signed(origin, index, "origin")
+        return self._signed(FeedOrigin.of_request(origin_line), index, "origin")
 
     def _signed(self, origin: FeedOrigin, index: int, field: str) -> Bundle:
         if origin.publisher != self._node:
@@ -81,14 +75,13 @@ class CoseReceiptExport:
             raise InvalidRequestError([Violation(field, "cose_receipt.own", problem)])
         trust = self._trust()
         with self._database.read() as conn:
-            feed = _feed(conn, origin, index)
+            feed = begun_feed(conn, origin)
+            if index >= feed.size:
+                problem = f"{origin} has {counted(feed.size, 'entry')}, numbered from 0: none is {index}"
+                raise InvalidRequestError([Violation("index", "index.range", problem)])
             (header,) = feeds.read_headers(conn, feed.id, index, index + 1)
             hashes = tuple(inclusion_proof(index, feed.size, StoredTiles(conn, feed.id)))
-        head = first_verified(
-            trust.every_log_verifier(origin),
-            lambda verifier: verify_checkpoint(feed.checkpoint, verifier, origin.line).checkpoint,
-            lambda: SignatureInvalidError(f"the directory names no log key of {self._node}", step="log key"),
-        )
+        head = signed_head(feed.checkpoint, origin, trust)
         self._release_heads()
         receipt = sign_cose_receipt(
             head,
@@ -105,13 +98,3 @@ class CoseReceiptExport:
 def issuer_of(origin: FeedOrigin) -> str:
     """Issuer of receipts for a feed, `<federation>/<publisher>`."""
     return f"{origin.federation}/{origin.publisher}"
-
-
-def _feed(conn: Connection, origin: FeedOrigin, index: int) -> feeds.Feed:
-    feed = feeds.find(conn, origin)
-    if feed is None or not feed.size:
-        raise NotFoundError(f"there are no entries of {origin} here")
-    if index >= feed.size:
-        problem = f"{origin} has {counted(feed.size, 'entry')}, numbered from 0: none is {index}"
-        raise InvalidRequestError([Violation("index", "index.range", problem)])
-    return feed

@@ -253,10 +253,7 @@ class ExchangeServicer(exchange_service_pb2_grpc.ExchangeServiceServicer):
     def _party_of(self, origin_line: str) -> FeedOrigin:
         """The feed, when its two nodes are the caller and this one."""
         peer = current_call().principal.node
-        try:
-            origin = FeedOrigin.parse(origin_line)
-        except MalformedError as error:
-            raise InvalidRequestError([Violation("origin", "origin.form", error.message)]) from error
+        origin = FeedOrigin.of_request(origin_line)
         parties = {origin.publisher, origin.recipient}
         if origin.federation != self._receiver.federation or parties != {peer, self._receiver.node}:
             raise PermissionDeniedError(f"{peer} is no party to {origin}")

@@ -104,6 +104,10 @@ class KeyRecord:
         revoked = self.revoked_at is not None and at >= self.revoked_at
         return self.not_before <= at < self.not_after and not revoked
 
+    def usable_as_told(self, at: datetime) -> bool:
+        """Whether a signature counts whose time its signer alone states: a thief of a revoked key could backdate it."""
+        return self.revoked_at is None and self.usable(at)
+
 
 @dataclass(frozen=True, slots=True)
 class Authority:
