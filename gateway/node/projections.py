@@ -9,6 +9,8 @@ import gateway.casework.tables.schema
 import gateway.db.migrate
 import gateway.evidence.tables
 import gateway.feed.tables.maintenance
+import gateway.feed.tables.time_stamps
+import gateway.feed.tables.witnesses
 import gateway.notifications.tables.schema
 import gateway.persons.tables.schema
 import gateway.tracing.tables
