@@ -14,10 +14,10 @@ from gateway.evidence.service.cose_export import RECEIPT
 from gateway.tlog.checkpoint import Checkpoint
 from gateway.tlog.cose_receipt import parse_cose_receipt, sign_cose_receipt
 from gateway.tlog.merkle import Tree, inclusion_proof, leaf_hash
-from tests.support.cose import verdict
+from tests.support.cose import cose_receipts, verdict
 from tests.support.databases import new_database
 from tests.support.merkle_oracle import MemoryTiles
-from tests.support.nodes import cose_receipts, exchange, paper_nodes
+from tests.support.nodes import exchange, paper_nodes
 from tests.support.tlog_keys import TestKey
 
 LOG = TestKey("gba.customs.example/cn/hk/alerts", "log")

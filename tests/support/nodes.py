@@ -27,7 +27,6 @@ from gateway.alerts.service import AlertQueries
 from gateway.contract.ids import BETWEEN_NODES, URGENT_ALERTS, Channel, FeedOrigin
 from gateway.contract.messages import to_timestamp
 from gateway.db.database import Database
-from gateway.evidence.service.cose_export import CoseReceiptExport
 from gateway.feed.projection.projector import Projector
 from gateway.feed.service.alarms import Alarms
 from gateway.feed.service.continuity.own_history import OwnHistory
@@ -233,18 +232,6 @@ def deliver(
             sender.writer.run(sender.outgoing.verify_receipt(origin, receipt))
         first = receipt.size
     return first - start
-
-
-def cose_receipts(node: PaperNode) -> CoseReceiptExport:
-    """As a node's service of evidence has it."""
-    return CoseReceiptExport(
-        node.database,
-        node=node.name,
-        trust=lambda: node.trust,
-        signers=node.signers,
-        release_heads=lambda: None,
-        clock=node.clock,
-    )
 
 
 def exchange(*nodes: PaperNode) -> None:

@@ -39,6 +39,7 @@ WRONG: dict[int, Sequence[object]] = {
 
 OF_PROGRAMS = {
     "give either an alert or a query_id",
+    "give either an alert, or the origin of a feed with an index",
     "give either files or archive",
     "give either positions or up_to",
     "old_size must not be greater than new_size",

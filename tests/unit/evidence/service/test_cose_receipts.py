@@ -20,8 +20,9 @@ from gateway.trust.codec.directory import encode_directory
 from gateway.trust.pki.keys import load_signing_key
 from gateway.trust.rules.directory import KeyRecord, directory_key_name
 from gateway.trust.service.trial_federation import FEDERATION
+from tests.support.cose import cose_receipts
 from tests.support.databases import new_database
-from tests.support.nodes import NODES, START, PaperNode, cose_receipts, exchange, paper_nodes
+from tests.support.nodes import NODES, START, PaperNode, exchange, paper_nodes
 
 
 @dataclass
